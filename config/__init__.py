@@ -1,0 +1,5 @@
+"""Settings, URLs, Celery and WSGI: the composition root, imported by nobody."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

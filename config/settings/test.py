@@ -1,0 +1,17 @@
+"""Settings of the test run: its own throw-away PostgreSQL and Valkey, known keys, quick hashing."""
+
+import os
+
+os.environ.setdefault("PARLANCE_SECRET_KEY", "test-only-secret-key-that-protects-nothing-at-all-0123456789")
+os.environ.setdefault("PARLANCE_MASTER_KEYS", "test:" + "A" * 43 + "=")
+
+from config.settings.base import *  # noqa: E402, F403
+
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+STORAGES = {
+    **STORAGES,  # noqa: F405
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Argon2id stays the hasher; only its cost is lowered (tests/accounts checks the production cost).
+PASSWORD_HASHERS = ["tests.hashers.QuickArgon2PasswordHasher"]
+DATABASES["default"]["TEST"] = {"MIGRATE": True}  # noqa: F405

@@ -1,0 +1,19 @@
+"""All routes. Paths repeat the menu (screens §4); every route declares its policy (accounts.policy)."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("core.urls")),
+    path("", include("accounts.urls")),
+    path("", include("usage.urls")),
+    path("", include("conversations.urls")),
+    path("administration/system/", include("tenants.urls")),
+    path("administration/jobs/", include("queues.urls")),
+    path("administration/speech-analytics/transcription/", include("transcription.urls")),
+    path("administration/speech-analytics/", include("jobs.urls")),
+]
+
+handler400 = "core.views.bad_request"
+handler403 = "core.views.permission_denied"
+handler404 = "core.views.page_not_found"
+handler500 = "core.views.server_error"
