@@ -1,0 +1,48 @@
+"""Form fields that several apps use."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+
+class EnableCheckbox(forms.CheckboxInput):
+    """The guide's "Status [Enable]": the label stands as the legend, the box says Enable."""
+
+    template_name = "core/enable_checkbox.html"
+    use_fieldset = True
+
+
+class EnableField(forms.BooleanField):
+    """Status of an object that can be switched off."""
+
+    widget = EnableCheckbox
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "initial": True, "label": _("Status"), **kwargs})
+
+
+class VersionedForm(forms.Form):
+    """A form on an object with optimistic concurrency: ``version`` is what the person saw (hostile 3F7).
+
+    ``sections`` groups the fields on the page: (label or "", field names); ``advanced`` names a folded group.
+    """
+
+    version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    sections: list[tuple[str, list[str]]] = []
+    advanced: list[str] = []
+
+    def groups(self) -> list[dict[str, Any]]:
+        """What the template draws: label, bound fields, whether it is folded, and opened because of an error."""
+        named = [(label, names, False) for label, names in self.sections]
+        if self.advanced:
+            named.append((str(_("Advanced")), self.advanced, True))
+        return [
+            {
+                "label": label,
+                "fields": [self[name] for name in names],
+                "folded": folded,
+                "open": any(name in self.errors for name in names) if self.is_bound else False,
+            }
+            for label, names, folded in named
+        ]

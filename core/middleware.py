@@ -1,0 +1,85 @@
+"""Middleware without knowledge of tenants or users: request id, response headers, errors that have a message."""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+
+from core.errors import ParlanceError
+from core.logs import request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+SAFE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+logger = logging.getLogger(__name__)
+
+
+class RequestIdMiddleware:
+    """Gives each request an id (a well-formed ``X-Request-Id`` is kept) and returns it in the response."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Set the id for logs and error pages around the rest of the request."""
+        given = request.headers.get("X-Request-Id", "")
+        current = given if SAFE_ID.match(given) else f"req_{uuid.uuid4().hex}"
+        request.request_id = current  # type: ignore[attr-defined]
+        token = request_id.set(current)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-Id"] = current
+        return response
+
+
+class ResponseHeadersMiddleware:
+    """Personal pages are never cached by shared caches, and browsers get no ambient powers (hostile 3F11)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add Cache-Control and Permissions-Policy where the view has not set its own."""
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
+        return response
+
+
+class ErrorMiddleware:
+    """Turns a ParlanceError that no view has caught into a page, or JSON, with its status and message."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Refuse what no database can store, then go on."""
+        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return error_response(request, 400, "The address holds a NUL character.")
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer for ParlanceError; everything else is Django's business."""
+        if not isinstance(exception, ParlanceError):
+            return None
+        logger.info("Refused with %s: %s", exception.status, exception.code)
+        return error_response(request, exception.status, exception.message, code=exception.code)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """True when the caller asked for JSON before HTML."""
+    return request.headers.get("Accept", "").startswith("application/json")
+
+
+def error_response(request: HttpRequest, status: int, message: str, *, code: str = "error") -> HttpResponse:
+    """The one shape of errors: ``{error, message, request_id}`` or the same as a page."""
+    identity = getattr(request, "request_id", "-")
+    if wants_json(request):
+        return JsonResponse({"error": code, "message": message, "request_id": identity}, status=status)
+    template = f"{status}.html" if status in {400, 403, 404, 409, 500} else "400.html"
+    context = {"message": message, "status": status, "request_id": identity}
+    return render(request, template, context, status=status)
