@@ -1,0 +1,82 @@
+"""What every page's frame shows: navigation by permission, scope badge, theme, zone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from accounts.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the navigation; ``route`` is a URL name, so higher apps are named only as data."""
+
+    label: str | Promise
+    route: str
+    icon: str
+    permissions: tuple[Permission, ...]
+
+
+CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
+NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
+    (
+        _("Conversations"),
+        [
+            Entry(_("Home"), "usage:home", "home", (Permission.HOME_VIEW,)),
+            Entry(_("Calls"), "conversations:calls", "phone", CALLS),
+            Entry(_("Upload"), "conversations:upload", "upload", (Permission.CALLS_UPLOAD,)),
+        ],
+    ),
+    (
+        _("Speech Analytics"),
+        [
+            Entry(_("Engines"), "transcription:engines", "microphone", (Permission.ENGINES_VIEW,)),
+            Entry(_("Jobs"), "jobs:jobs", "player-play", (Permission.JOBS_VIEW,)),
+        ],
+    ),
+    (
+        _("Administration"),
+        [
+            Entry(_("Processing Queues"), "queues:queues", "stack-2", (Permission.QUEUES_VIEW,)),
+        ],
+    ),
+]
+
+
+def page_frame(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: ``nav``, ``tenant``, ``theme``, ``zone``, ``version``, ``request_id``."""
+    user = getattr(request, "user", None)
+    theme = request.COOKIES.get("theme", "system")
+    return {
+        "nav": _navigation(request, user) if isinstance(user, User) else [],
+        "tenant": getattr(request, "tenant", None),
+        "theme": theme if theme in {"light", "dark"} else "system",
+        "zone": timezone.get_current_timezone_name(),
+        "version": settings.VERSION,
+        "request_id": getattr(request, "request_id", "-"),
+    }
+
+
+def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+    sections = []
+    for label, entries in NAVIGATION:
+        items = [
+            {
+                "label": entry.label,
+                "url": (url := reverse(entry.route)),
+                "icon": entry.icon,
+                "active": request.path == url if url == "/" else request.path.startswith(url),
+            }
+            for entry in entries
+            if any(user.has(permission) for permission in entry.permissions)
+        ]
+        if items:
+            sections.append({"label": label, "items": items})
+    return sections

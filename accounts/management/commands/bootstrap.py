@@ -1,0 +1,51 @@
+"""``bootstrap``: the System tenant and the first platform administrator, if they are not there yet."""
+
+import os
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+from accounts.permissions import Role
+from accounts.services import create_user
+from config.settings.environment import env
+from core.errors import InvalidInput
+from tenants.models import Tenant
+from tenants.provisioning import provision
+from tenants.services import create_tenant
+
+
+class Command(BaseCommand):
+    """Idempotent. The password comes from PARLANCE_ADMIN_PASSWORD (or _FILE); without it one is made and shown once."""
+
+    help = "Create the System tenant and the first platform administrator."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name of the administrator."""
+        parser.add_argument("--username", default="admin")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Create what is missing."""
+        system = Tenant.objects.filter(is_system=True).first()
+        if system is None:
+            system = create_tenant(slug="system", name="System", actor="system:bootstrap", is_system=True)
+        provision(system.pk)
+        system.refresh_from_db()
+        if User.objects.filter(tenant=system, role=Role.PLATFORM_ADMIN).exists():
+            self.stdout.write("System tenant and platform administrator are there.")
+            return
+        password = os.environ.get("PARLANCE_ADMIN_PASSWORD", "") or secrets.token_urlsafe(15)
+        try:
+            create_user(
+                tenant=system,
+                username=options["username"],
+                password=password,
+                role=Role.PLATFORM_ADMIN,
+                full_name="Platform administrator",
+                actor="system:bootstrap",
+            )
+        except InvalidInput as error:
+            raise CommandError(str(error)) from error
+        shown = "from PARLANCE_ADMIN_PASSWORD" if os.environ.get("PARLANCE_ADMIN_PASSWORD", "") else password
+        self.stdout.write(f"Created the platform administrator “{options['username']}”, password: {shown}")

@@ -1,0 +1,89 @@
+"""Changes to users."""
+
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.permissions import Role
+from audit.services import append
+from core.errors import InvalidInput
+from tenants.models import Tenant
+
+
+@transaction.atomic
+def create_user(
+    *,
+    tenant: Tenant,
+    username: str,
+    password: str,
+    role: str,
+    actor: str,
+    full_name: str = "",
+    email: str = "",
+    group: str = "",
+    time_zone: str = "",
+) -> User:
+    """Create a user. Raises InvalidInput naming the field and the rule; stores nothing then."""
+    if (role == Role.PLATFORM_ADMIN) != tenant.is_system and role == Role.PLATFORM_ADMIN:
+        raise InvalidInput("role", _("Platform administrators belong to the System tenant."))
+    user = User(
+        tenant=tenant,
+        username=username.strip(),
+        username_key=username.strip().casefold(),
+        role=role,
+        full_name=full_name.strip(),
+        email=email.strip(),
+        group=group.strip(),
+        time_zone=time_zone,
+    )
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput("password", " ".join(error.messages)) from error
+    user.set_password(password)
+    try:
+        user.full_clean()
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput("username" if field == "__all__" else field, messages[0]) from error
+    user.save(force_insert=True)
+    append(
+        tenant_id=tenant.pk,
+        actor=actor,
+        action="user.created",
+        target_type="user",
+        target_id=str(user.pk),
+        details={"username": user.username, "role": user.role},
+    )
+    return user
+
+
+@transaction.atomic
+def record_sign_in(*, user: User) -> None:
+    """Audit a successful sign-in."""
+    _record(user.tenant, user.actor, "user.signed_in", str(user.pk))
+
+
+@transaction.atomic
+def record_sign_out(*, user: User) -> None:
+    """Audit a sign-out."""
+    _record(user.tenant, user.actor, "user.signed_out", str(user.pk))
+
+
+@transaction.atomic
+def record_failed_sign_in(*, organisation: str, username: str) -> None:
+    """Audit a refused sign-in in the chain of the named tenant; an unknown organisation has no chain to write to."""
+    slug = organisation.strip().lower()
+    tenant = Tenant.objects.filter(**({"is_system": True} if slug == "master" else {"slug": slug})).first()
+    if tenant is not None:
+        _record(tenant, "anonymous", "user.sign_in_refused", "", username=username[:150])
+
+
+def _record(tenant: Tenant, actor: str, action: str, target_id: str, **details: Any) -> None:
+    append(
+        tenant_id=tenant.pk, actor=actor, action=action, target_type="user", target_id=target_id, details=dict(details)
+    )

@@ -1,0 +1,1 @@
+"""Tenants, their schemas and the doors: the only ways into a tenant's schema."""

@@ -1,0 +1,1 @@
+"""The strict database backend (security M3, M4, M7)."""

@@ -1,0 +1,96 @@
+"""Tenants, tenant groups and the addresses that engines may reach inside."""
+
+import uuid
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise ValidationError unless ``name`` is an IANA time zone."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(_("“%(name)s” is not an IANA time zone."), params={"name": name})
+
+
+def new_schema_name() -> str:
+    """A schema name that was never used and never will be again (security M5)."""
+    return f"t_{uuid.uuid4().hex}"
+
+
+class Tenant(models.Model):
+    """A customer organisation. Its data are in the schema ``schema_name``; the row itself is in public.
+
+    On purpose no ``TenantMixin``: its ``with tenant:`` swaps tenants between threads (security M1).
+    """
+
+    class State(models.TextChoices):
+        """new → ready ⇄ suspended → closed; only a ready tenant can be entered."""
+
+        NEW = "new", _("New")
+        READY = "ready", _("Ready")
+        SUSPENDED = "suspended", _("Suspended")
+        CLOSED = "closed", _("Closed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.CharField(
+        _("short name"),
+        max_length=40,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z", _("Use lower-case letters a–z, digits and single hyphens.")
+            )
+        ],
+    )
+    name = models.CharField(_("name"), max_length=120)
+    schema_name = models.CharField(max_length=63, unique=True, default=new_schema_name, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.NEW)
+    is_system = models.BooleanField(default=False, editable=False)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+    language = models.CharField(_("language"), max_length=10, default="en-gb")
+    wrapped_data_key = models.BinaryField(editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("slug"), name="tenant_slug_unique", violation_error_message=_("This short name is taken.")
+            ),
+            models.UniqueConstraint(fields=["is_system"], condition=models.Q(is_system=True), name="one_system_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TenantGroup(models.Model):
+    """A named set of tenants, used by access scopes (domain C33, C47)."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    tenants = models.ManyToManyField(Tenant, verbose_name=_("tenants"), related_name="groups", blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AllowedAddress(models.Model):
+    """An inside network and port that a platform admin lets engines reach (hostile 3G11)."""
+
+    cidr = models.GenericIPAddressField(_("address"), unpack_ipv4=True)
+    prefix_length = models.PositiveSmallIntegerField(_("prefix length"))
+    port = models.PositiveIntegerField(_("port"))
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cidr", "prefix_length", "port"], name="allowed_address_unique"),
+            models.CheckConstraint(condition=models.Q(port__range=(1, 65535)), name="allowed_address_port"),
+        ]
+        verbose_name_plural = "allowed addresses"
+
+    def __str__(self) -> str:
+        return f"{self.cidr}/{self.prefix_length} port {self.port}"
