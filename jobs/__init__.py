@@ -1,0 +1,1 @@
+"""Jobs: definitions, runs, records, logs and passes: the only orchestrator."""

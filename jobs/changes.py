@@ -1,0 +1,141 @@
+"""From an outcome to a change of the record: the one table of what happens next. Pure functions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
+from jobs import waiting
+from jobs.kinds import Claimed, Finished, Outcome, Refuse, StillPending, Submitted, Troubled
+from jobs.models import LogEntry, Record
+
+MAX_CRASHES = 3
+MAX_UPLOADS = 2
+ENGINE_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The job's limits that decide between another try and giving up."""
+
+    max_checks: int
+    max_attempts: int
+
+
+@dataclass(slots=True)
+class Change:
+    """The new values of one record, and what the timeline and the log say about it."""
+
+    record: Claimed
+    state: str = Record.State.IN_PROGRESS
+    stage: str = Record.Stage.NEW
+    reason: str = ""
+    wait: str = Record.Wait.NONE
+    delay_s: float = 0.0
+    uploads: int = 0
+    attempts: int = 0
+    checks: int = 0
+    errors: int = 0
+    reference: str = ""
+    remote: dict[str, Any] | None = None
+    last_error: str = ""
+    step: str = ""
+    detail: str = ""
+    severity: str = ""
+    result: Any = None
+    discard: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def final(self) -> bool:
+        """True when the record leaves In Progress."""
+        return self.state != Record.State.IN_PROGRESS
+
+
+def _start(record: Claimed) -> Change:
+    return Change(
+        record=record,
+        stage=record.stage,
+        uploads=record.uploads,
+        attempts=record.attempts,
+        checks=record.checks,
+        errors=record.errors,
+        reference=record.reference,
+        remote=record.remote,
+    )
+
+
+def refused(record: Claimed, refusal: Refuse) -> Change:
+    """A gate or filter said no, or the record cannot be worked on at all."""
+    change = _start(record)
+    severity = LogEntry.Severity.WARNING if refusal.state == Record.State.SKIPPED else LogEntry.Severity.ERROR
+    return _end(change, refusal.state, refusal.reason, refusal.detail, severity)
+
+
+def crashed(record: Claimed) -> Change:
+    """Three workers died over this record (R6): it is set aside so that the rest of the queue goes on."""
+    text = str(Reason.CRASHED.label)
+    return _end(_start(record), Record.State.FAILED, Reason.CRASHED, text, LogEntry.Severity.ERROR)
+
+
+def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float, jitter: float) -> Change:
+    """What ``outcome`` makes of the record."""
+    change = _start(record)
+    if isinstance(outcome, Submitted):
+        change.stage, change.remote, change.uploads = Record.Stage.CHECKING, outcome.remote, record.uploads + 1
+        change.wait = Record.Wait.POLLING
+        change.delay_s = waiting.poll_delay(outcome.check_after_s, 0, weight_s, jitter)
+        change.step, change.detail = "uploaded", ""
+        return change
+    if isinstance(outcome, StillPending):
+        return _after_check(change, outcome, limits, weight_s, jitter)
+    if isinstance(outcome, Finished):
+        change.checks += 1
+        change.result = outcome.result
+        return _end(change, Record.State.COMPLETED, "", "", "")
+    return _after_error(change, outcome, limits, jitter)
+
+
+def _after_check(change: Change, outcome: StillPending, limits: Limits, weight_s: float, jitter: float) -> Change:
+    change.checks += 1
+    if change.checks >= limits.max_checks:
+        detail = f"No result after {change.checks} checks"
+        return _end(change, Record.State.FAILED, Reason.CHECKS_EXHAUSTED, detail, LogEntry.Severity.ERROR)
+    change.wait = Record.Wait.POLLING
+    change.delay_s = waiting.poll_delay(outcome.check_after_s, change.checks, weight_s, jitter)
+    return change
+
+
+def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: float) -> Change:
+    error, treatment = outcome.error, TREATMENTS[outcome.error.error_class]
+    change.errors += 1
+    change.attempts += treatment.burns_attempt
+    change.last_error = error.message
+    given_up = change.attempts >= limits.max_attempts
+    if treatment.resubmit:
+        given_up = given_up or change.uploads >= MAX_UPLOADS
+    if not treatment.retry or given_up:
+        return _end(change, Record.State.FAILED, treatment.reason, error.message, LogEntry.Severity.ERROR)
+    change.step, change.detail, change.severity = "error", error.message, LogEntry.Severity.WARNING
+    change.wait, change.delay_s = _pause(treatment, outcome, change, jitter)
+    if treatment.resubmit:
+        change.stage, change.remote, change.reference = Record.Stage.UPLOADING, None, ""
+    return change
+
+
+def _pause(treatment: Treatment, outcome: Troubled, change: Change, jitter: float) -> tuple[str, float]:
+    error = outcome.error
+    if treatment.pauses_engine:
+        return Record.Wait.ENGINE, ENGINE_PAUSE_S
+    if error.error_class == ErrorClass.RATE:
+        return Record.Wait.RATE, waiting.throttle_delay(error.retry_after, change.errors, jitter)
+    return Record.Wait.BACKOFF, waiting.backoff_delay(change.attempts, jitter)
+
+
+def _end(change: Change, state: str, reason: str, detail: str, severity: str) -> Change:
+    change.state, change.stage, change.reason = state, Record.Stage.DONE, str(reason)
+    change.step, change.detail, change.severity = str(state), detail, severity
+    if state == Record.State.FAILED:
+        change.last_error = detail
+    if change.remote is not None:
+        change.discard.append(change.remote)
+        change.remote = None
+    return change

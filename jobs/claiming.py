@@ -1,0 +1,125 @@
+"""Taking queue items and claiming due records: the two statements that many workers may run at once.
+
+Both are fair over tenants: they take the first of every tenant, then the second of every tenant, and so on; tenants
+are found by jumping through the index, so one tenant with a million records costs no more than one with ten.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from jobs.kinds import Claimed
+from jobs.models import JobDefinition, Run
+
+TAKE = """
+WITH RECURSIVE busy AS (
+    (SELECT tenant_id FROM queues_queueitem WHERE queue_id = %(queue)s ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT tenant_id FROM queues_queueitem
+            WHERE queue_id = %(queue)s AND tenant_id > busy.tenant_id ORDER BY tenant_id LIMIT 1)
+    FROM busy WHERE busy.tenant_id IS NOT NULL
+), ranked AS (
+    SELECT item.id, item.place FROM busy CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER (ORDER BY id) AS place FROM queues_queueitem
+        WHERE queue_id = %(queue)s AND tenant_id = busy.tenant_id AND published_at <= %(until)s
+        ORDER BY id LIMIT %(count)s
+    ) AS item WHERE busy.tenant_id IS NOT NULL
+), taken AS (
+    DELETE FROM queues_queueitem WHERE id = ANY(ARRAY(
+        SELECT id FROM queues_queueitem
+        WHERE id = ANY(ARRAY(SELECT id FROM ranked ORDER BY place, id LIMIT %(count)s))
+        ORDER BY id FOR UPDATE SKIP LOCKED))
+    RETURNING tenant_id, record_type, record_id, published_at
+), stored AS (
+    INSERT INTO jobs_record (job_id, tenant_id, record_type, record_id, generation, state, stage, reason, uploads,
+        attempts, checks, errors, crashes, fence, next_at, wait, reference, last_error, run_id, created_at)
+    SELECT %(job)s, tenant_id, record_type, record_id, 1, 'in_progress', 'new', '', 0,
+        0, 0, 0, 0, 0, statement_timestamp(), '', '', '', %(run)s, published_at
+    FROM taken
+    ON CONFLICT (job_id, tenant_id, record_type, record_id) DO NOTHING
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM stored)
+"""
+
+CLAIM = """
+WITH RECURSIVE busy AS (
+    (SELECT tenant_id FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress' ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT tenant_id FROM jobs_record
+            WHERE job_id = %(job)s AND state = 'in_progress' AND tenant_id > busy.tenant_id
+            ORDER BY tenant_id LIMIT 1)
+    FROM busy WHERE busy.tenant_id IS NOT NULL
+), ranked AS (
+    SELECT due.id, due.place FROM busy CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER (ORDER BY next_at) AS place FROM jobs_record
+        WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND state = 'in_progress' AND next_at <= statement_timestamp()
+        ORDER BY next_at LIMIT %(count)s
+    ) AS due WHERE busy.tenant_id IS NOT NULL
+)
+UPDATE jobs_record SET
+    fence = fence + 1,
+    crashes = crashes + (lease_until IS NOT NULL)::int,
+    lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
+    next_at = statement_timestamp() + make_interval(secs => %(lease)s),
+    run_id = %(run)s,
+    first_processed_at = coalesce(first_processed_at, statement_timestamp()),
+    last_processed_at = statement_timestamp()
+WHERE id = ANY(ARRAY(
+    SELECT id FROM jobs_record
+    WHERE id = ANY(ARRAY(SELECT id FROM ranked ORDER BY place, id LIMIT %(count)s))
+        AND state = 'in_progress' AND next_at <= statement_timestamp()
+    ORDER BY id FOR UPDATE SKIP LOCKED))
+RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts, checks, errors, crashes,
+    reference, remote::text
+"""
+
+EXTEND = """
+UPDATE jobs_record SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
+    next_at = statement_timestamp() + make_interval(secs => %(lease)s)
+FROM unnest(%(ids)s::bigint[], %(fences)s::bigint[]) AS mine(id, fence)
+WHERE jobs_record.id = mine.id AND jobs_record.fence = mine.fence AND jobs_record.state = 'in_progress'
+"""
+
+
+def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int) -> tuple[int, int]:
+    """Move up to ``count`` items published until ``until`` into records; return (items taken, records made).
+
+    Delete and insert are one statement: a crash leaves an item or a record, never both or none. An item whose record
+    this job already has is dropped: final states are left only by a person's Retry (domain §4.8).
+    """
+    values: dict[str, Any] = {"queue": job.source_queue_id, "job": job.pk, "run": run.pk, "until": until, "count": count}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(TAKE, values)
+        taken, stored = cursor.fetchone()
+    return taken, stored
+
+
+def claim_due(job: JobDefinition, run: Run, *, count: int) -> list[Claimed]:
+    """Claim up to ``count`` due records with a lease and a new fence.
+
+    A record whose lease ran out instead of being given back counts one crash.
+    """
+    values: dict[str, Any] = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, "count": count}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CLAIM, values)
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    return Claimed(*row[:-1], json.loads(row[-1]) if row[-1] else None)
+
+
+def extend_leases(records: list[Claimed], lease_seconds: int) -> None:
+    """Keep the leases of records in work; one that somebody else has taken over is left alone (R5)."""
+    if not records:
+        return
+    values: dict[str, Any] = {
+        "lease": lease_seconds,
+        "ids": [record.id for record in records],
+        "fences": [record.fence for record in records],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(EXTEND, values)

@@ -1,0 +1,78 @@
+"""Deleting remote jobs that are no longer needed (security R9): at once, and again until the provider has done it."""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.outcomes import EngineError
+from jobs.kinds import KindPaused, KindSession, kinds
+from jobs.models import Cleanup
+
+LEASE_S = 60
+GIVE_UP_AFTER = 40
+BATCH = 100
+
+
+def run_cleanups() -> int:
+    """Clean up what is due; return how many remote jobs are gone. Runs beside itself without harm."""
+    removed = 0
+    by_engine: dict[str, list[Cleanup]] = defaultdict(list)
+    for cleanup in _claim():
+        by_engine[f"{cleanup.kind}:{sorted(cleanup.settings.items())}"].append(cleanup)
+    for group in by_engine.values():
+        try:
+            session = kinds()[group[0].kind].session(group[0].settings, [])
+        except KindPaused as paused:
+            _postpone(group, dict.fromkeys((cleanup.pk for cleanup in group), str(paused)))
+            continue
+        failures = asyncio.run(_delete_all(session, group))
+        _postpone([cleanup for cleanup in group if cleanup.pk in failures], failures)
+        gone = [cleanup.pk for cleanup in group if cleanup.pk not in failures]
+        Cleanup.objects.filter(pk__in=gone).delete()
+        removed += len(gone)
+    return removed
+
+
+def _claim() -> list[Cleanup]:
+    now = timezone.now()
+    with transaction.atomic():
+        due = Cleanup.objects.select_for_update(skip_locked=True).filter(due_at__lte=now).order_by("due_at")[:BATCH]
+        claimed = list(due)
+        Cleanup.objects.filter(pk__in=[c.pk for c in claimed]).update(due_at=now + timedelta(seconds=LEASE_S))
+    return claimed
+
+
+async def _delete_all(session: KindSession, group: list[Cleanup]) -> dict[int, str]:
+    """Delete concurrently; return the messages of those that failed."""
+    gate = asyncio.Semaphore(session.concurrency)
+    failures: dict[int, str] = {}
+
+    async def delete(cleanup: Cleanup) -> None:
+        async with gate:
+            try:
+                await session.clean_up(cleanup.remote)
+            except EngineError as error:
+                failures[cleanup.pk] = error.message
+
+    await session.open()
+    try:
+        await asyncio.gather(*(delete(cleanup) for cleanup in group))
+    finally:
+        await session.close()
+    return failures
+
+
+def _postpone(group: list[Cleanup], failures: dict[int, str]) -> None:
+    """Try again in 2 s, 4 s … at most every five minutes; the provider's own time to live ends what we give up."""
+    for cleanup in group:
+        if cleanup.attempts + 1 >= GIVE_UP_AFTER:
+            cleanup.delete()
+            continue
+        Cleanup.objects.filter(pk=cleanup.pk).update(
+            attempts=cleanup.attempts + 1,
+            last_error=failures[cleanup.pk][:500],
+            due_at=timezone.now() + timedelta(seconds=min(2.0 ** (cleanup.attempts + 1), 300)),
+        )

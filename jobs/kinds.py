@@ -1,0 +1,173 @@
+"""What a kind of work must offer, and the registry of kinds (architecture §1, §4).
+
+A kind is opened for one pass. Its ``load`` and ``commit`` run in the tenant, with the database; its ``work`` runs in
+the event loop of the pass, without it.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+from core.outcomes import EngineError
+from jobs.filters import FilterField
+from jobs.models import JobDefinition, Record
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A record that this pass holds: nothing about it may be written without its ``fence``."""
+
+    id: int
+    fence: int
+    tenant_id: uuid.UUID
+    record_id: uuid.UUID
+    generation: int
+    stage: str
+    uploads: int
+    attempts: int
+    checks: int
+    errors: int
+    crashes: int
+    reference: str
+    remote: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Every gate lets the record pass. ``weight_s`` is the length of the audio in seconds, for poll intervals."""
+
+    payload: Any
+    weight_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The record ends here: ``state`` is skipped or failed, ``reason`` a code, ``detail`` the words for the log."""
+
+    state: Record.State
+    reason: str
+    detail: str
+
+
+Verdict = Go | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The provider has taken the job; ``remote`` is the handle, ``check_after_s`` its hint."""
+
+    remote: dict[str, Any]
+    check_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StillPending:
+    """Not ready; ``check_after_s`` is the provider's hint."""
+
+    check_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result, for the kind's own ``commit``."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """The engine raised; its class decides what follows."""
+
+    error: EngineError
+
+
+Outcome = Submitted | StillPending | Finished | Troubled
+
+
+class KindPaused(Exception):
+    """The kind cannot work now (engine disabled, paused or gone); records wait."""
+
+
+class KindSession(Protocol):
+    """A kind opened for one pass or one clean-up."""
+
+    concurrency: int
+
+    def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
+        """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``."""
+        ...
+
+    async def open(self) -> None:
+        """Open connections, inside the loop."""
+        ...
+
+    async def close(self) -> None:
+        """Close them."""
+        ...
+
+    async def submit(self, record: Claimed, payload: Any) -> Submitted:
+        """Hand the work to the provider under ``record.reference``. Raises EngineError."""
+        ...
+
+    async def advance(self, record: Claimed, payload: Any) -> StillPending | Finished:
+        """Ask for the result once. Raises EngineError."""
+        ...
+
+    async def clean_up(self, remote: dict[str, Any]) -> None:
+        """Delete the remote job; twice is fine. Raises EngineError."""
+        ...
+
+    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
+        """Write results, inside the tenant and the transaction of the record states."""
+        ...
+
+    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
+        """Show (state, reason) on the business rows; same transaction."""
+        ...
+
+    def on_config_error(self, error: EngineError) -> None:
+        """Pause the engine once and alert."""
+        ...
+
+
+class Kind(Protocol):
+    """One kind of work a job can do."""
+
+    key: str
+    label: str | Promise
+    record_type: str
+    filter_fields: Mapping[str, FilterField]
+
+    def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate the kind's settings of a job. Raises InvalidInput naming the field."""
+        ...
+
+    def describe(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Label and value of each setting, for the job page."""
+        ...
+
+    def choices(self) -> dict[str, list[tuple[str, str]]]:
+        """Choices of the settings' form fields."""
+        ...
+
+    def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:
+        """Open for a pass. Raises KindPaused."""
+        ...
+
+
+@lru_cache(maxsize=1)
+def kinds() -> dict[str, Kind]:
+    """Every registered kind by its key (settings.JOB_KINDS)."""
+    return {key: import_string(path)() for key, path in settings.JOB_KINDS.items()}
+
+
+def kind_of(job: JobDefinition) -> Kind:
+    """The kind of ``job``; KeyError cannot happen for stored jobs, a system check sees to it."""
+    return kinds()[job.kind]

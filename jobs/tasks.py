@@ -1,0 +1,53 @@
+"""The tick, the bell and the tasks they start. No logic: everything is looked up in the database."""
+
+import logging
+
+from celery import shared_task
+from django.db.utils import InterfaceError, OperationalError
+from kombu.exceptions import OperationalError as BrokerError
+
+from jobs.cleanups import run_cleanups
+from jobs.passes import run_pass as run_one_pass
+from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work
+from jobs.services import request_due_starts
+
+logger = logging.getLogger(__name__)
+EXPIRES_S = 10
+
+
+@shared_task
+def tick() -> None:
+    """Every two seconds: start a pass for each job with something due, and the clean-ups."""
+    request_due_starts()
+    _start_passes(jobs_with_work())
+    if cleanups_due():
+        clean_up.apply_async(expires=EXPIRES_S)
+
+
+@shared_task
+def ring(queue_ids: list[int]) -> None:
+    """The bell: something was published to these queues."""
+    _start_passes(jobs_reading(queue_ids))
+
+
+@shared_task
+def run_pass(job_id: int) -> None:
+    """One pass. A database that went away ends it; leases bring the records back, so the task need not fail loudly."""
+    try:
+        run_one_pass(job_id)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("Pass of job %s ended, the database went away: %s", job_id, type(error).__name__)
+
+
+@shared_task
+def clean_up() -> None:
+    """Delete remote jobs that are no longer needed."""
+    run_cleanups()
+
+
+def _start_passes(job_ids: list[int]) -> None:
+    for job_id in job_ids:
+        try:
+            run_pass.apply_async(args=[job_id], expires=EXPIRES_S)
+        except (BrokerError, OSError):
+            logger.warning("Broker not reachable; the next tick starts the pass of job %s", job_id)

@@ -1,0 +1,1 @@
+"""Processing queues: events put records in, jobs take them out."""

@@ -1,0 +1,32 @@
+"""The event vocabulary of the guide (domain T13) and the record types (domain C37)."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class RecordType(models.TextChoices):
+    """What a queue item or a job record stands for."""
+
+    CALL = "call", _("Call")
+    INTEGRATION_EVENT = "integration_event", _("Integration events")
+
+
+class Event(models.TextChoices):
+    """The eleven events that populate queues. The value's first part is the record type."""
+
+    CALL_RECORDING_STARTED = "call.recording_started", _("Call - Recording started")
+    CALL_RECORDING_FINISHED = "call.recording_finished", _("Call - Recording finished")
+    CALL_CREATED = "call.created", _("Call - Created")
+    CALL_UPDATED = "call.updated", _("Call - Updated")
+    CALL_DELETED = "call.deleted", _("Call - Deleted")
+    CALL_TRANSCRIPTION_COMPLETED = "call.transcription_completed", _("Call - Transcription completed")
+    CALL_REDACTION_COMPLETED = "call.redaction_completed", _("Call - Redaction completed")
+    CALL_REPLICATION_SENT = "call.replication_sent", _("Call - Replication sent")
+    CALL_REPLICATION_RECEIVED = "call.replication_received", _("Call - Replication received")
+    CALL_UPLOAD_COMPLETED = "call.upload_completed", _("Call - Upload completed")
+    INTEGRATION_EVENT_CREATED = "integration_event.created", _("Integration event - Created")
+
+    @property
+    def record_type(self) -> RecordType:
+        """The record type that the event is about."""
+        return RecordType(self.value.partition(".")[0])

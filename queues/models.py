@@ -1,0 +1,66 @@
+"""Queues and their pending items. Both are public: work is found without entering a tenant."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from queues.events import Event, RecordType
+from tenants.models import Tenant, TenantGroup
+
+
+class AccessScope(models.TextChoices):
+    """The four scopes of jobs (domain T17, C33) ; queues use the same set (C47)."""
+
+    UNRESTRICTED = "unrestricted", _("Unrestricted - All tenants, including System")
+    TENANTS_ONLY = "tenants_only", _("Tenants only - All tenants, excluding System")
+    TENANT_GROUPS = "tenant_groups", _("Tenant groups")
+    ONE_TENANT = "one_tenant", _("One tenant")
+
+
+class QueueScope(models.TextChoices):
+    """Whose records a queue takes (domain C47)."""
+
+    GLOBAL = "global", _("Global")
+    TENANT_GROUPS = "tenant_groups", _("Tenant groups")
+    ONE_TENANT = "one_tenant", _("One tenant")
+
+
+class ProcessingQueue(models.Model):
+    """Collects records when its events happen (domain T11–T15)."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    enabled = models.BooleanField(_("enable"), default=True)
+    scope = models.CharField(_("scope"), max_length=20, choices=QueueScope, default=QueueScope.GLOBAL)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tenant"))
+    tenant_groups = models.ManyToManyField(TenantGroup, blank=True, verbose_name=_("tenant groups"))
+    record_type = models.CharField(_("record type"), max_length=20, choices=RecordType, default=RecordType.CALL)
+    events = ArrayField(models.CharField(max_length=40, choices=Event), verbose_name=_("populate queue with events"))
+    replicate = models.BooleanField(_("replicate this queue settings to the pairing server"), default=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueueItem(models.Model):
+    """A pending record: unique per (queue, tenant, record); publishing again refreshes it (domain §4.10)."""
+
+    queue = models.ForeignKey(ProcessingQueue, on_delete=models.CASCADE, related_name="items")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="+")
+    record_type = models.CharField(max_length=20, choices=RecordType)
+    record_id = models.UUIDField(default=uuid.uuid4)
+    event = models.CharField(max_length=40)
+    published_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "tenant", "record_type", "record_id"], name="queue_item_once")
+        ]
+        indexes = [models.Index(fields=["queue", "tenant", "id"], name="queue_item_take")]
+
+    def __str__(self) -> str:
+        return f"{self.queue_id} {self.record_type} {self.record_id}"
