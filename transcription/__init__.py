@@ -1,0 +1,1 @@
+"""Speech engines and the transcription kind of jobs."""

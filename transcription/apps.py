@@ -1,0 +1,9 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class TranscriptionConfig(AppConfig):
+    """Transcription."""
+
+    name = "transcription"

@@ -1,0 +1,195 @@
+"""The transcription kind: audio to a speech engine, its transcript into the tenant (architecture §4)."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conversations.audio import AudioUnavailable, read_recording
+from conversations.models import TranscriptionState
+from conversations.normalising import normalise
+from conversations.selectors import CallFacts, call_facts
+from conversations.services import NewTranscript, set_transcription_states, store_transcripts
+from core.errors import InvalidInput
+from core.outcomes import EngineError, ErrorClass, Reason
+from jobs.filters import FilterField, first_refusal
+from jobs.kinds import Claimed, Finished, Go, KindPaused, Refuse, StillPending, Submitted, Verdict
+from jobs.models import Record
+from licensing.gates import Entitlement, judge
+from licensing.models import Bundle
+from licensing.selectors import licensed_users
+from queues.events import RecordType
+from tenants.keys import data_key
+from tenants.models import Tenant
+from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
+from transcription.engines.base import SpeechEngine as Adapter
+from transcription.models import SpeechEngine, Visibility
+from transcription.selectors import adapter_for
+from transcription.services import pause_engine
+
+EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the provider calls need: the audio and its language."""
+
+    audio: AudioSource
+    language: str
+
+
+class TranscriptionKind:
+    """Registered in settings.JOB_KINDS."""
+
+    key = "transcription"
+    label = gettext_lazy("Transcription")
+    record_type = RecordType.CALL
+    filter_fields = {
+        "user.license": FilterField("user.license", gettext_lazy("User - License"), ("is", "is_not"), tuple(Bundle.choices)),
+        "call.duration": FilterField("call.duration", gettext_lazy("Call - Duration"), ("between",)),
+    }
+
+    def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A job needs an engine that exists."""
+        engine = SpeechEngine.objects.filter(pk=values.get("engine") or 0).first()
+        if engine is None:
+            raise InvalidInput("engine", _("Choose the transcription engine of the job."))
+        return {"engine": engine.pk}
+
+    def describe(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The engine's name."""
+        engine = SpeechEngine.objects.filter(pk=values.get("engine") or 0).first()
+        return [(_("Transcription engine"), engine.name if engine else _("(deleted)"))]
+
+    def choices(self) -> dict[str, list[tuple[str, str]]]:
+        """The engines."""
+        return {"engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]}
+
+    def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
+        """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
+        engine = SpeechEngine.objects.select_related("tenant").filter(pk=job_settings["engine"]).first()
+        if engine is None:
+            raise KindPaused(_("The engine of this job was deleted."))
+        if not engine.enabled:
+            raise KindPaused(_("The engine “%(name)s” is disabled.") % {"name": engine.name})
+        if engine.paused_at is not None:
+            raise KindPaused(
+                _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
+            )
+        return TranscriptionSession(engine, adapter_for(engine), filters)
+
+
+class TranscriptionSession:
+    """One engine, opened for a pass or a clean-up."""
+
+    def __init__(self, engine: SpeechEngine, adapter: Adapter, filters: Sequence[Mapping[str, Any]]) -> None:
+        self.engine, self.adapter, self.filters = engine, adapter, filters
+        self.concurrency = adapter.concurrency
+
+    def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
+        """Facts of the batch in one query a table; records that were uploaded already are not judged again (§4.2)."""
+        facts = call_facts([record.record_id for record in records])
+        users = {call.user_id for call in facts.values() if call.user_id is not None}
+        licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
+        key = data_key(tenant)
+        return {record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key) for record in records}
+
+    def _verdict(
+        self, tenant: Tenant, record: Claimed, call: CallFacts | None, licensed: set[uuid.UUID], key: bytes
+    ) -> Verdict:
+        if call is None:
+            return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, _("The call does not exist any more"))
+        if call.recording is None:
+            return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, str(Reason.NO_AUDIO.label))
+        if call.recording.problem:
+            return Refuse(Record.State.FAILED, call.recording.problem, Reason.label_of(call.recording.problem))
+        if record.stage == Record.Stage.NEW:
+            reason = self._refusal(tenant, call, licensed)
+            if reason is not None:
+                return Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason))
+        return Go(Payload(_source(call, key), call.language or "en-US"), call.recording.duration_ms / 1000)
+
+    def _refusal(self, tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> str | None:
+        """The job's filters discard early; the gates always run (domain §4.3)."""
+        held = frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset()
+        refused = first_refusal(self.filters, {"user.license": held, "call.duration": call.duration_ms // 1000})
+        if refused is not None:
+            return refused
+        if self.engine.visibility == Visibility.ONE_TENANT and self.engine.tenant_id != tenant.pk:
+            return f"{Reason.FILTERED}:engine.visibility"
+        return judge(Entitlement(tenant_enabled=True, licensed=bool(held)))
+
+    async def open(self) -> None:
+        """Open the adapter."""
+        await self.adapter.open()
+
+    async def close(self) -> None:
+        """Close the adapter."""
+        await self.adapter.close()
+
+    async def submit(self, record: Claimed, payload: Payload) -> Submitted:
+        """Upload under our reference. Audio that cannot be read is found before the provider hears of it."""
+        try:
+            await asyncio.to_thread(_first_piece, payload.audio)
+        except AudioUnavailable as error:
+            raise EngineError(ErrorClass.INPUT, str(error), code="audio_unavailable") from error
+        remote = await self.adapter.submit(payload.audio, Request(payload.language, record.reference))
+        return Submitted({"id": remote.external_id}, remote.check_after_s)
+
+    async def advance(self, record: Claimed, payload: Payload) -> StillPending | Finished:
+        """One check; a finished job is fetched at once."""
+        remote = _remote(record.remote)
+        state = await self.adapter.poll(remote)
+        if isinstance(state, Pending):
+            return StillPending(state.check_after_s)
+        if isinstance(state, Failed):
+            raise state.error
+        return Finished(normalise(await self.adapter.fetch(remote), payload.audio.duration_ms))
+
+    async def clean_up(self, remote: dict[str, Any]) -> None:
+        """Delete the job at the provider."""
+        await self.adapter.cleanup(_remote(remote))
+
+    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
+        """Store the transcripts, in the transaction of the record states."""
+        if finished:
+            store_transcripts(
+                tenant=tenant,
+                items=[NewTranscript(record.record_id, result, self.engine.name) for record, result in finished],
+            )
+
+    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
+        """Show state and reason on the calls; a completed one is marked together with its transcript."""
+        shown: dict[uuid.UUID, tuple[str, str]] = {
+            call_id: (TranscriptionState(state), reason)
+            for call_id, (state, reason) in states.items()
+            if state != Record.State.COMPLETED
+        }
+        if shown:
+            set_transcription_states(states=shown)
+
+    def on_config_error(self, error: EngineError) -> None:
+        """Pause the engine once."""
+        pause_engine(engine_id=self.engine.pk, reason=error.message)
+
+
+def _remote(handle: dict[str, Any] | None) -> Remote:
+    assert handle is not None, "a record in stage checking has a handle"
+    return Remote(external_id=str(handle["id"]))
+
+
+def _source(call: CallFacts, key: bytes) -> AudioSource:
+    recording = call.recording
+    assert recording is not None
+    opener = partial(read_recording, recording.storage_key, key)
+    name = f"{call.call_id}.{EXTENSIONS.get(recording.mime, 'bin')}"
+    return AudioSource(name, recording.mime, recording.bytes_plain, recording.duration_ms, recording.channels, opener)
+
+
+def _first_piece(audio: AudioSource) -> None:
+    next(audio.open(), None)

@@ -1,0 +1,169 @@
+"""Changing engines and testing them."""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
+
+from accounts.models import User
+from audit.services import append
+from core.crypto import seal
+from core.errors import Conflict, InvalidInput
+from core.outbound import AddressRefused
+from jobs.models import JobDefinition
+from tenants.keys import data_key
+from tenants.models import Tenant
+from tenants.selectors import outbound_policy, system_tenant
+from transcription.engines.base import EngineOptions
+from transcription.models import EngineTest, SpeechEngine, Visibility
+from transcription.registry import engine_types
+from transcription.selectors import SECRETS_CONTEXT, secrets_of
+
+TEST_HEARTBEAT_S = 30
+
+
+@transaction.atomic
+def save_engine(
+    *,
+    engine: SpeechEngine | None,
+    values: dict[str, Any],
+    settings: dict[str, Any],
+    secrets: dict[str, str | None],
+    actor: str,
+    audit_tenant: Tenant,
+) -> SpeechEngine:
+    """Create an engine (``engine`` None) or change the given version of one.
+
+    ``secrets``: a value replaces the stored secret, "" clears it, None or absence keeps it. Raises InvalidInput naming
+    the field (``settings`` fields by their own names; an address that points inside is refused), Conflict when
+    somebody saved the engine in the meantime.
+    """
+    kept = {} if engine is None else secrets_of(engine)
+    merged = {**kept, **{name: value for name, value in secrets.items() if value is not None}}
+    merged = {name: value for name, value in merged.items() if value}
+    options = _valid_options(values["engine_type"], settings, merged)
+    if values["visibility"] == Visibility.ONE_TENANT and values["tenant"] is None:
+        raise InvalidInput("tenant", _("The visibility “One tenant” needs a tenant."))
+    if values["visibility"] == Visibility.GLOBAL:
+        values = {**values, "tenant": None}
+    clashing = SpeechEngine.objects.filter(name__iexact=values["name"]).exclude(pk=engine.pk if engine else 0)
+    if clashing.exists():
+        raise InvalidInput("name", _("There is an engine with this name."))
+    key = data_key(values["tenant"] or system_tenant())
+    stored = {
+        **values,
+        "settings": options.model_dump(mode="json", exclude=set(options.secret_names())),
+        "sealed_secrets": seal(key, orjson.dumps(merged), SECRETS_CONTEXT) if merged else b"",
+        "paused_at": None,
+        "pause_reason": "",
+    }
+    if engine is None:
+        saved = SpeechEngine.objects.create(**stored)
+    else:
+        current = SpeechEngine.objects.filter(pk=engine.pk, version=engine.version)
+        if not current.update(**stored, version=F("version") + 1):
+            raise Conflict(_("The engine was changed by somebody else. Reload it and try again."))
+        saved = SpeechEngine.objects.get(pk=engine.pk)
+    _audit(saved, "speech_engine.created" if engine is None else "speech_engine.changed", actor, audit_tenant)
+    return saved
+
+
+def _valid_options(engine_type: str, settings: dict[str, Any], secrets: dict[str, str]) -> EngineOptions:
+    kind = engine_types().get(engine_type)
+    if kind is None:
+        raise InvalidInput("engine_type", _("There is no such engine."))
+    try:
+        options = kind.options_type(**settings, **secrets)
+        kind.check_address(options, outbound_policy())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = str(first["loc"][0]) if first["loc"] else "settings"
+        raise InvalidInput(field, first["msg"].removeprefix("Value error, ")) from error
+    except AddressRefused as error:
+        raise InvalidInput(error.field, error.message) from error
+    return options
+
+
+@transaction.atomic
+def delete_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Delete an engine that no job uses. Raises Conflict naming the job otherwise."""
+    job = JobDefinition.objects.filter(kind="transcription", settings__engine=engine.pk).first()
+    if job is not None:
+        raise Conflict(_("The job “%(job)s” uses this engine. Change or delete the job first.") % {"job": job.name})
+    _audit(engine, "speech_engine.deleted", actor, audit_tenant)
+    engine.delete()
+
+
+@transaction.atomic
+def pause_engine(*, engine_id: int, reason: str) -> bool:
+    """Stop an engine whose settings were refused: once, with one audit row, however many records met the error."""
+    running = SpeechEngine.objects.filter(pk=engine_id, paused_at__isnull=True)
+    if not running.update(paused_at=timezone.now(), pause_reason=reason[:500]):
+        return False
+    engine = SpeechEngine.objects.get(pk=engine_id)
+    _audit(engine, "speech_engine.paused", "system:pass", system_tenant(), reason=reason[:200])
+    return True
+
+
+@transaction.atomic
+def resume_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Let a paused engine work again; waiting records follow within half a minute."""
+    paused = SpeechEngine.objects.filter(pk=engine.pk, paused_at__isnull=False)
+    if paused.update(paused_at=None, pause_reason=""):
+        _audit(engine, "speech_engine.resumed", actor, audit_tenant)
+
+
+@transaction.atomic
+def request_test(*, engine: SpeechEngine, user: User) -> EngineTest:
+    """Ask for a Test Connection; a worker runs it. At most five a minute and user (hostile 3G13)."""
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    if EngineTest.objects.filter(requested_by=user, created_at__gt=minute_ago).count() >= 5:
+        raise Conflict(_("That were five tests within a minute. Wait a moment."))
+    test = EngineTest.objects.create(engine=engine, requested_by=user)
+    _audit(engine, "speech_engine.tested", user.actor, user.tenant)
+    return test
+
+
+def claim_test(test_id: str) -> EngineTest | None:
+    """Take a test that waits, or whose worker died; None when somebody else has it or it has ended."""
+    now = timezone.now()
+    free = Q(state=EngineTest.State.WAITING) | Q(state=EngineTest.State.RUNNING, heartbeat_until__lt=now)
+    claimed = EngineTest.objects.filter(free, pk=test_id)
+    values = {"state": EngineTest.State.RUNNING, "steps": [], "progress": 0}
+    if not claimed.update(**values, heartbeat_until=now + timedelta(seconds=TEST_HEARTBEAT_S)):
+        return None
+    return EngineTest.objects.select_related("engine__tenant").get(pk=test_id)
+
+
+def record_steps(*, test: EngineTest, steps: list[dict[str, Any]], progress: int, transcription: str) -> None:
+    """Show how far a running test is."""
+    EngineTest.objects.filter(pk=test.pk, state=EngineTest.State.RUNNING).update(
+        steps=steps,
+        progress=progress,
+        transcription=transcription,
+        heartbeat_until=timezone.now() + timedelta(seconds=TEST_HEARTBEAT_S),
+    )
+
+
+def finish_test(*, test: EngineTest, passed: bool) -> None:
+    """End a running test; one that passed lets a paused engine work again."""
+    state = EngineTest.State.PASSED if passed else EngineTest.State.FAILED
+    ended = EngineTest.objects.filter(pk=test.pk, state=EngineTest.State.RUNNING)
+    if ended.update(state=state, finished_at=timezone.now()) and passed:
+        resume_engine(engine=test.engine, actor="system:test", audit_tenant=system_tenant())
+
+
+def _audit(engine: SpeechEngine, action: str, actor: str, audit_tenant: Tenant, **details: str) -> None:
+    append(
+        tenant_id=audit_tenant.pk,
+        actor=actor,
+        action=action,
+        target_type="speech_engine",
+        target_id=str(engine.pk),
+        details={"name": engine.name, "type": engine.engine_type, "enabled": engine.enabled, **details},
+    )

@@ -1,0 +1,37 @@
+"""Engine tests in the background; the tick finds those that a lost message or a dead worker left behind."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from transcription.models import EngineTest
+from transcription.testing import run_test
+
+
+@shared_task
+def test_engine(test_id: str) -> None:
+    """Run one Test Connection."""
+    run_test(test_id)
+
+
+@shared_task
+def resume_engine_tests() -> None:
+    """Start tests that still wait, and those whose worker died."""
+    now = timezone.now()
+    left = EngineTest.objects.filter(
+        Q(state=EngineTest.State.WAITING, created_at__lt=now - timedelta(seconds=5))
+        | Q(state=EngineTest.State.RUNNING, heartbeat_until__lt=now)
+    )
+    for test_id in left.values_list("pk", flat=True):
+        test_engine.delay(str(test_id))
+
+
+def start_test(test: EngineTest) -> None:
+    """Ask a worker to run the test; when the broker is down the tick will."""
+    try:
+        test_engine.delay(str(test.pk))
+    except (OperationalError, OSError):
+        return
