@@ -1,0 +1,1 @@
+"""Recognisers: each turns the samples of one channel into segments of timed words."""
