@@ -13,6 +13,17 @@ from core.moves import move
 from tenants.models import Tenant
 
 
+RENAMED = """
+SELECT DISTINCT ON (mine.oid) mine_table.relname, mine.conname, wanted.conname
+FROM pg_constraint mine
+JOIN pg_class mine_table ON mine_table.oid = mine.conrelid
+JOIN pg_class wanted_table ON wanted_table.relname = mine_table.relname
+JOIN pg_constraint wanted ON wanted.conrelid = wanted_table.oid AND wanted.contype = mine.contype
+    AND pg_get_constraintdef(wanted.oid) = pg_get_constraintdef(mine.oid)
+WHERE mine.contype IN ('u', 'p') AND mine.connamespace = %s::regnamespace AND wanted.connamespace = %s::regnamespace
+    AND wanted.conname <> mine.conname
+"""
+
 
 def provision(tenant_id: uuid.UUID) -> bool:
     """Clone the template for a new tenant and mark it ready; return False when it was not new any more.
@@ -27,6 +38,7 @@ def provision(tenant_id: uuid.UUID) -> bool:
         if tenant is None:
             return False
         CloneSchema().clone_schema(settings.TEMPLATE_SCHEMA, tenant.schema_name, clone_mode="DATA")
+        _restore_constraint_names(tenant.schema_name)
         new = Tenant.objects.filter(pk=tenant_id, state=Tenant.State.NEW)
         move(new, state=Tenant.State.READY)
         append(
@@ -37,6 +49,18 @@ def provision(tenant_id: uuid.UUID) -> bool:
             target_id=str(tenant.pk),
         )
     return True
+
+
+def _restore_constraint_names(schema_name: str) -> None:
+    """Give constraints the names they have in the template.
+
+    The clone copies tables with LIKE, which names unique constraints anew; a later migration that removes one by its
+    name would then fail in every cloned tenant. Constraints are paired by table and definition.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(RENAMED, [schema_name, settings.TEMPLATE_SCHEMA])
+        for table, here, wanted in cursor.fetchall():
+            cursor.execute(f'ALTER TABLE "{schema_name}"."{table}" RENAME CONSTRAINT "{here}" TO "{wanted}"')
 
 
 def migrate_schema(schema_name: str) -> None:
