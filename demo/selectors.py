@@ -1,0 +1,98 @@
+"""How far the demo is, and how well it was recognised. Computed on what lies in the database."""
+
+from dataclasses import asdict, dataclass
+
+from conversations.codec import unpack
+from conversations.models import Call, Transcript
+from demo.manifest import CALLS, DemoCall, read_manifest
+from demo.scoring import Errors, load_reference, normalise, word_errors
+from jobs.models import Record
+from tenants.doors import enter
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The demo's calls by what became of them."""
+
+    calls: int = 0
+    completed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    in_progress: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """For JSON."""
+        return asdict(self)
+
+
+def figures() -> Figures:
+    """Count the demo calls; one that is not in any final state, or not taken yet, is in progress."""
+    states: dict[str, int] = {}
+    total = 0
+    for tenant, calls in _calls_by_tenant():
+        with enter(tenant):
+            ids = set(
+                Call.objects.filter(external_id__in=[c.metadata()["external_id"] for c in calls]).values_list(
+                    "pk", flat=True
+                )
+            )
+        total += len(ids)
+        newest = Record.objects.filter(tenant=tenant, record_id__in=ids, job__kind="transcription").order_by("pk")
+        for state in dict(newest.values_list("record_id", "state")).values():
+            states[state] = states.get(state, 0) + 1
+    completed, skipped = states.get(Record.State.COMPLETED, 0), states.get(Record.State.SKIPPED, 0)
+    failed = states.get(Record.State.FAILED, 0) + states.get(Record.State.ABORTED, 0)
+    return Figures(total, completed, skipped, failed, total - completed - skipped - failed)
+
+
+@dataclass(frozen=True, slots=True)
+class CallScore:
+    """Word errors of one call; ``ended`` is how it ended, ``expected`` how it should have."""
+
+    tenant: str
+    name: str
+    errors: Errors | None
+    ended: str
+    expected: str
+
+
+def scores() -> list[CallScore]:
+    """Compare every demo call with its reference text and its expected end."""
+    found = []
+    for tenant, calls in _calls_by_tenant():
+        with enter(tenant):
+            for call in calls:
+                found.append(_score(tenant, call))
+    return found
+
+
+def _score(tenant: Tenant, demo_call: DemoCall) -> CallScore:
+    call = Call.objects.filter(external_id=demo_call.metadata()["external_id"]).first()
+    expected = f"{demo_call.expect.state} {demo_call.expect.reason}".strip()
+    if call is None:
+        return CallScore(tenant.slug, demo_call.name, None, "not loaded", expected)
+    ended = f"{call.transcription_state} {call.transcription_reason}".strip()
+    errors = None
+    if demo_call.expect.state == Record.State.COMPLETED and demo_call.reference:
+        errors = _errors(call, demo_call)
+    return CallScore(tenant.slug, demo_call.name, errors, ended, expected)
+
+
+def _errors(call: Call, demo_call: DemoCall) -> Errors:
+    """Word errors summed over the channels; a call without transcript has lost every word."""
+    spoken: dict[int, list[str]] = {}
+    transcript = Transcript.objects.filter(call=call, is_current=True).first()
+    if transcript is not None:
+        for segment in unpack(bytes(transcript.body), transcript.text).segments:
+            spoken.setdefault(segment.channel, []).extend(normalise(segment.text))
+    total = Errors(0, 0, 0, 0)
+    for channel, reference in load_reference(CALLS / str(demo_call.reference)).items():
+        total = total + word_errors(reference, spoken.get(channel, []))
+    return total
+
+
+def _calls_by_tenant() -> list[tuple[Tenant, list[DemoCall]]]:
+    manifest = read_manifest()
+    tenants = Tenant.objects.filter(slug__in=[t.alias for t in manifest.tenants], state=Tenant.State.READY)
+    return [(tenant, [c for c in manifest.calls if c.tenant == tenant.slug]) for tenant in tenants.order_by("slug")]

@@ -1,0 +1,213 @@
+"""Loading and resetting the demo. Everything goes through the services of the apps; nothing is written around them."""
+
+import base64
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import create_user
+from conversations.metadata import read_metadata
+from conversations.models import Call
+from conversations.services import delete_call, ingest_call
+from demo.manifest import CALLS, DemoTenant, Manifest, read_manifest
+from jobs.models import DataSource, JobDefinition, Schedule
+from jobs.services import delete_records, save_job
+from licensing.models import Bundle
+from licensing.services import grant
+from queues.events import Event, RecordType
+from queues.models import AccessScope, ProcessingQueue, QueueScope
+from queues.services import save_queue
+from tenants.doors import enter
+from tenants.models import Tenant
+from tenants.provisioning import provision
+from tenants.selectors import system_tenant
+from tenants.services import create_tenant
+from transcription.models import SpeechEngine, Visibility
+from transcription.services import save_engine
+
+ACTOR = "system:demo"
+ENGINE = "Bundled speech server"
+QUEUE = "Recorded calls"
+JOB = "Transcribe recordings"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Who may sign in to the demo, and how."""
+
+    organisation: str
+    username: str
+    password: str
+    role: str
+
+
+def load_demo() -> list[SignIn]:
+    """Create what is missing of the demo and return the sign-ins; running it again changes nothing."""
+    manifest = read_manifest()
+    _pipeline()
+    sign_ins = []
+    for demo_tenant in manifest.tenants:
+        tenant = _tenant(demo_tenant)
+        sign_ins += _people(tenant, demo_tenant)
+        _calls(tenant, manifest)
+    return sign_ins
+
+
+def reset_demo() -> int:
+    """Remove the demo's calls with their records and load them again; returns how many were removed."""
+    removed = 0
+    for demo_tenant in read_manifest().tenants:
+        tenant = Tenant.objects.filter(slug=demo_tenant.alias, state=Tenant.State.READY).first()
+        if tenant is None:
+            continue
+        with enter(tenant):
+            ids = list(Call.objects.filter(external_id__startswith="demo-").values_list("pk", flat=True))
+            job = JobDefinition.objects.filter(name=JOB).first()
+            if job is not None:
+                delete_records(records=job.records.filter(tenant=tenant, record_id__in=ids), actor=ACTOR)
+            for call_id in ids:
+                delete_call(tenant=tenant, call_id=call_id, actor=ACTOR)
+            removed += len(ids)
+    load_demo()
+    return removed
+
+
+def demo_password(organisation: str, username: str) -> str:
+    """The password of a demo user: different on every installation, the same at every start of one."""
+    seed = os.environ.get("PARLANCE_DEMO_SEED", "").encode()
+    if not seed:
+        raise RuntimeError("PARLANCE_DEMO_SEED is not set: the demo is loaded by ./parlance up.")
+    digest = hmac.new(seed, f"{organisation}/{username}".encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest[:10]).decode().lower()
+
+
+def _pipeline() -> None:
+    """The three parts of the guide (domain T7): engine, queue, job."""
+    system = system_tenant()
+    engine = SpeechEngine.objects.filter(name=ENGINE).first()
+    if engine is None or engine.settings.get("server_address") != os.environ["PARLANCE_SPEECH_ADDRESS"]:
+        engine = save_engine(
+            engine=engine,
+            values={
+                "name": ENGINE,
+                "engine_type": "native_v2",
+                "enabled": True,
+                "visibility": Visibility.GLOBAL,
+                "tenant": None,
+            },
+            settings={"server_address": os.environ["PARLANCE_SPEECH_ADDRESS"], "ssl_verify": True, "punctuate": True},
+            secrets={"token": Path(os.environ["PARLANCE_SPEECH_TOKEN_FILE"]).read_text().strip()},
+            actor=ACTOR,
+            audit_tenant=system,
+        )
+    queue = ProcessingQueue.objects.filter(name=QUEUE).first()
+    if queue is None:
+        queue = save_queue(
+            queue=None,
+            values={
+                "name": QUEUE,
+                "enabled": True,
+                "scope": QueueScope.GLOBAL,
+                "tenant": None,
+                "record_type": RecordType.CALL,
+                "events": [Event.CALL_RECORDING_FINISHED.value],
+                "replicate": False,
+            },
+            tenant_groups=[],
+            actor=ACTOR,
+            audit_tenant=system,
+        )
+    if not JobDefinition.objects.filter(name=JOB).exists():
+        _job(engine, queue, system)
+
+
+def _job(engine: SpeechEngine, queue: ProcessingQueue, system: Tenant) -> None:
+    save_job(
+        job=None,
+        values={
+            "name": JOB,
+            "kind": "transcription",
+            "enabled": True,
+            "access_scope": AccessScope.TENANTS_ONLY,
+            "tenant": None,
+            "data_source": DataSource.QUEUE,
+            "source_queue": queue,
+            "settings": {"engine": engine.pk},
+            "filters": [
+                {"field": "user.license", "op": "is", "value": Bundle.SPEECH_ANALYTICS.value},
+                {"field": "call.duration", "op": "between", "value": [15, 7200]},
+            ],
+            "schedule": Schedule.CONTINUOUS,
+            "cron": "",
+            "time_zone": "UTC",
+        },
+        tenant_groups=[],
+        publish_to=[],
+        actor=ACTOR,
+        audit_tenant=system,
+    )
+
+
+def _tenant(wanted: DemoTenant) -> Tenant:
+    tenant = Tenant.objects.filter(slug=wanted.alias).first()
+    if tenant is None:
+        # Atomic, so that a crash does not leave a tenant that the next start would take for a finished one.
+        with transaction.atomic():
+            tenant = create_tenant(
+                slug=wanted.alias,
+                name=wanted.name,
+                time_zone=wanted.time_zone,
+                language=wanted.language,
+                actor=ACTOR,
+            )
+            provision(tenant.pk)
+    else:
+        provision(tenant.pk)
+    tenant.refresh_from_db()
+    return tenant
+
+
+def _people(tenant: Tenant, wanted: DemoTenant) -> list[SignIn]:
+    sign_ins = []
+    for person in wanted.users:
+        password = demo_password(tenant.slug, person.username)
+        user = User.objects.filter(tenant=tenant, username_key=person.username.casefold()).first()
+        if user is None:
+            user = create_user(
+                tenant=tenant,
+                username=person.username,
+                password=password,
+                role=person.role,
+                full_name=person.full_name,
+                group=person.group,
+                actor=ACTOR,
+            )
+            if person.licensed:
+                grant(user=user, bundle=Bundle.SPEECH_ANALYTICS, actor=ACTOR)
+        sign_ins.append(SignIn(tenant.slug, person.username, password, person.role))
+    return sign_ins
+
+
+def _calls(tenant: Tenant, manifest: Manifest) -> None:
+    now = timezone.now()
+    with enter(tenant):
+        there = set(Call.objects.filter(external_id__startswith="demo-").values_list("external_id", flat=True))
+        for demo_call in manifest.calls:
+            fields = demo_call.metadata()
+            if demo_call.tenant != tenant.slug or fields["external_id"] in there:
+                continue
+            audio = fields.pop("audio")
+            ingest_call(
+                tenant=tenant,
+                metadata=read_metadata(fields, base_time=now),
+                audio_path=CALLS / audio if audio else None,
+                label=audio or "",
+                actor=ACTOR,
+                source="demo",
+            )
