@@ -109,7 +109,9 @@ def claim_due(job: JobDefinition, run: Run, *, count: int) -> list[Claimed]:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    return Claimed(*row[:-1], json.loads(row[-1]) if row[-1] else None)
+    *columns, remote = row
+    columns.append(json.loads(remote) if remote else None)
+    return Claimed(*columns)
 
 
 def extend_leases(records: list[Claimed], lease_seconds: int) -> None:

@@ -12,7 +12,6 @@ from audit.services import append
 from core.moves import move
 from tenants.models import Tenant
 
-
 RENAMED = """
 SELECT DISTINCT ON (mine.oid) mine_table.relname, mine.conname, wanted.conname
 FROM pg_constraint mine
@@ -87,7 +86,7 @@ def schemas_behind(schema_names: list[str], wanted: int) -> list[str]:
             if not group:
                 continue
             cursor.execute(
-                " UNION ALL ".join(f"SELECT %s::text, count(*) FROM \"{name}\".django_migrations" for name in group),
+                " UNION ALL ".join(f"SELECT %s::text, count(*) FROM \"{name}\".django_migrations" for name in group),  # noqa: S608
                 group,
             )
             behind += [name for name, count in cursor.fetchall() if count != wanted]

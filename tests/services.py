@@ -8,27 +8,15 @@ import atexit
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 
-
-def _start() -> None:
-    from stack.postgres import EmbeddedPostgres
-    from stack.valkey import EmbeddedValkey
-
-    base = Path(tempfile.mkdtemp(prefix="pt-"))
-    postgres = EmbeddedPostgres(base / "pg", base / "s", durable=False).start()
-    valkey = EmbeddedValkey(base / "valkey", base / "s", durable=False).start()
-    os.environ["DATABASE_URL"] = postgres.url("postgres")
-    os.environ["REDIS_URL"] = valkey.url()
-
-    def stop() -> None:
-        valkey.stop()
-        postgres.stop()
-        shutil.rmtree(base, ignore_errors=True)
-
-    atexit.register(stop)
-
+from stack.throwaway import throwaway_services
 
 if "DATABASE_URL" not in os.environ:
-    _start()
-os.environ.setdefault("PARLANCE_MEDIA_DIR", tempfile.mkdtemp(prefix="pt-media-"))
+    services = ExitStack()
+    os.environ.update(services.enter_context(throwaway_services()))
+    atexit.register(services.close)
+
+if "PARLANCE_MEDIA_DIR" not in os.environ:
+    os.environ["PARLANCE_MEDIA_DIR"] = tempfile.mkdtemp(prefix="parlance-media-")
+    atexit.register(shutil.rmtree, os.environ["PARLANCE_MEDIA_DIR"], ignore_errors=True)

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from conversations.codec import unpack
 from conversations.models import Call, Transcript
+from jobs.cleanups import run_cleanups
 from jobs.models import Cleanup, LogEntry, Pass, Record, Run
 from jobs.passes import run_pass
-from jobs.cleanups import run_cleanups
 from jobs.services import abort_records, retry_records
 from licensing.models import Bundle
 from licensing.services import grant, revoke

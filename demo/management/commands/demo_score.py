@@ -29,7 +29,7 @@ class Command(BaseCommand):
             total = total + score.errors
             words, wrong = str(score.errors.reference_words), str(score.errors.total)
             table.add_row(score.tenant, score.name, words, wrong, f"{100 * score.errors.rate:.1f}", ended)
-        Console(file=self.stdout._out, width=110).print(table)
+        Console(width=110).print(table)
         self.stdout.write(f"{total.reference_words} words, {total.total} errors, WER {100 * total.rate:.2f} %")
         if surprises:
             raise CommandError(f"{surprises} demo calls have not ended as expected.")

@@ -1,0 +1,208 @@
+"""Tables of the job pages: jobs, runs, processing records, logs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.tables import NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
+from jobs.describing import scope_text
+from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
+
+
+class JobTable(PageTable):
+    """Name, state, scope, source queue with its depth, engine, schedule, last run, progress."""
+
+    name = tables.Column(verbose_name=gettext_lazy("Name"))
+    enabled = tables.Column(verbose_name=gettext_lazy("Status"))
+    access_scope = tables.Column(verbose_name=gettext_lazy("Access scope"))
+    source_queue = tables.Column(verbose_name=gettext_lazy("Source Queue"), order_by="source_queue__name")
+    pending = NumberColumn(verbose_name=gettext_lazy("Pending"))
+    setting = TextColumn(accessor="pk", verbose_name=gettext_lazy("Engine"), orderable=False)
+    schedule = tables.Column(verbose_name=gettext_lazy("Schedule"))
+    last_activity = TimeColumn(verbose_name=gettext_lazy("Last run"), ago=True)
+    progress = tables.Column(accessor="in_progress", verbose_name=gettext_lazy("Progress"), orderable=False)
+
+    class Meta(PageTable.Meta):
+        order_by = "name"
+
+    def __init__(self, *args: Any, settings: Mapping[int, str], **kwargs: Any) -> None:
+        self.settings = settings
+        super().__init__(*args, **kwargs)
+
+    def render_name(self, value: str, record: JobDefinition) -> str:
+        """A link to the job's page."""
+        return link(reverse("jobs:job", args=[record.pk]), value)
+
+    def value_name(self, value: str) -> str:
+        """The bare name."""
+        return value
+
+    def render_enabled(self, record: JobDefinition) -> str:
+        """Running, enabled or disabled."""
+        if not record.enabled:
+            return badge("disabled")
+        return badge("running" if record.running else "enabled")  # type: ignore[attr-defined]
+
+    def value_enabled(self, record: JobDefinition) -> str:
+        """One word."""
+        return _("Enabled") if record.enabled else _("Disabled")
+
+    def render_access_scope(self, record: JobDefinition) -> str:
+        """The guide's label."""
+        return scope_text(record)
+
+    def render_source_queue(self, record: JobDefinition) -> str:
+        """The name."""
+        return format_html("<bdi>{}</bdi>", record.source_queue.name)
+
+    def value_source_queue(self, record: JobDefinition) -> str:
+        """The bare name."""
+        return record.source_queue.name
+
+    def render_setting(self, record: JobDefinition) -> str:
+        """What the job works with."""
+        return format_html("<bdi>{}</bdi>", self.settings.get(record.pk, ""))
+
+    def value_setting(self, record: JobDefinition) -> str:
+        """The bare name."""
+        return self.settings.get(record.pk, "")
+
+    def render_schedule(self, record: JobDefinition) -> str:
+        """The schedule; a cron expression with its next start."""
+        if record.schedule != Schedule.CRON:
+            return record.get_schedule_display()
+        return format_html(
+            '<code dir="ltr">{}</code> <span class="p-soft" dir="ltr">{}</span><br>{} {}',
+            record.cron,
+            record.time_zone,
+            _("Next start:"),
+            show_time(record.next_start_at),
+        )
+
+    def value_schedule(self, record: JobDefinition) -> str:
+        """One line."""
+        return f"{record.cron} {record.time_zone}" if record.schedule == Schedule.CRON else record.get_schedule_display()
+
+    def render_progress(self, record: JobDefinition) -> str:
+        """Counters of the newest run and what is in progress now."""
+        run = record.last_run or {}  # type: ignore[attr-defined]
+        return _("%(done)s completed, %(failed)s failed, %(skipped)s skipped, %(open)s in progress") % {
+            "done": run.get("completed", 0),
+            "failed": run.get("failed", 0),
+            "skipped": run.get("skipped", 0),
+            "open": record.in_progress,  # type: ignore[attr-defined]
+        }
+
+
+class RunTable(PageTable):
+    """All runs: one a calendar day (domain M7, C22)."""
+
+    number = NumberColumn(verbose_name=gettext_lazy("Run"))
+    day = tables.DateColumn(format="Y-m-d", verbose_name=gettext_lazy("Day"))
+    started_at = TimeColumn(verbose_name=gettext_lazy("Start Time"), seconds=True)
+    last_activity_at = TimeColumn(verbose_name=gettext_lazy("Last activity"), seconds=True)
+    passes = NumberColumn(verbose_name=gettext_lazy("Passes"))
+    taken = NumberColumn(verbose_name=gettext_lazy("Taken"))
+    uploaded = NumberColumn(verbose_name=gettext_lazy("Uploaded"))
+    completed = NumberColumn(verbose_name=gettext_lazy("Completed"))
+    skipped = NumberColumn(verbose_name=gettext_lazy("Skipped"))
+    failed = NumberColumn(verbose_name=gettext_lazy("Failed"))
+    errors = NumberColumn(verbose_name=gettext_lazy("Errors"))
+    recovered = NumberColumn(verbose_name=gettext_lazy("Recovered errors"))
+    recovered_by_guide = NumberColumn(verbose_name=gettext_lazy("Recovered, checks counted"))
+
+    class Meta(PageTable.Meta):
+        order_by = "-number"
+
+    def value_day(self, record: Run) -> str:
+        """ISO."""
+        return record.day.isoformat()
+
+
+class RecordTable(PageTable):
+    """Processing records (domain M9)."""
+
+    selection = SelectionColumn()
+    last_processed_at = TimeColumn(verbose_name=gettext_lazy("Time processed"), seconds=True)
+    state = tables.Column(verbose_name=gettext_lazy("Status"))
+    record_id = tables.Column(verbose_name=gettext_lazy("Record ID"))
+    tenant = TextColumn(verbose_name=gettext_lazy("Tenant"))
+    checks = NumberColumn(verbose_name=gettext_lazy("Retries"))
+    next_at = TimeColumn(verbose_name=gettext_lazy("Next retry"), seconds=True)
+    reason = tables.Column(verbose_name=gettext_lazy("Reason"))
+    last_error = TextColumn(verbose_name=gettext_lazy("Last error"))
+
+    def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
+
+    def render_state(self, record: Record) -> str:
+        """A badge; why a record in progress waits stands in its title."""
+        note = str(record.get_wait_display()) if record.state == Record.State.IN_PROGRESS else ""
+        return badge(record.state, str(record.get_state_display()), note)
+
+    def value_state(self, record: Record) -> str:
+        """The word."""
+        return str(record.get_state_display())
+
+    def render_record_id(self, record: Record) -> str:
+        """A link to the record's page."""
+        url = reverse("jobs:record", args=[record.job_id, record.pk])
+        return format_html('<a href="{}" class="p-mono" dir="ltr">{}</a>', url, record.record_id)
+
+    def value_record_id(self, record: Record) -> str:
+        """The id."""
+        return str(record.record_id)
+
+    def render_checks(self, record: Record) -> str:
+        """"20 / 50" as in the guide: checks of those that are allowed (domain C19)."""
+        return f"{record.checks} / {record.job.max_checks}"
+
+    def render_next_at(self, record: Record) -> str:
+        """Only what is in progress comes again."""
+        return show_time(record.next_at if record.state == Record.State.IN_PROGRESS else None, seconds=True)
+
+    def value_next_at(self, record: Record) -> str:
+        """ISO 8601, or empty."""
+        return record.next_at.isoformat(timespec="seconds") if record.state == Record.State.IN_PROGRESS else ""
+
+    def render_reason(self, record: Record) -> str:
+        """The reason as a sentence."""
+        return record.reason_label
+
+
+class LogTable(PageTable):
+    """Logs (domain M11)."""
+
+    selection = SelectionColumn()
+    run = NumberColumn(accessor="run__number", verbose_name=gettext_lazy("Run"))
+    at = TimeColumn(verbose_name=gettext_lazy("Date/Time"), seconds=True)
+    severity = tables.Column(verbose_name=gettext_lazy("Severity"))
+    record_uuid = tables.Column(verbose_name=gettext_lazy("Record ID"))
+    message = TextColumn(verbose_name=gettext_lazy("Message"))
+
+    def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
+
+    def render_severity(self, record: LogEntry) -> str:
+        """A badge."""
+        return badge(record.severity, str(record.get_severity_display()))
+
+    def value_severity(self, record: LogEntry) -> str:
+        """The word."""
+        return str(record.get_severity_display())
+
+    def render_record_uuid(self, record: LogEntry, value: Any) -> str:
+        """A link while the record is there."""
+        if record.record_id is None:
+            return format_html('<span class="p-mono" dir="ltr">{}</span>', value)
+        url = reverse("jobs:record", args=[record.job_id, record.record_id])
+        return format_html('<a href="{}" class="p-mono" dir="ltr">{}</a>', url, value)
+
+    def value_record_uuid(self, value: Any) -> str:
+        """The id."""
+        return str(value)

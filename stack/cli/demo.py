@@ -1,0 +1,80 @@
+"""``demo``: wait for the demo calls, score them, start them over."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from typing import Any
+
+from stack.cli.inspect import demo_figures
+from stack.cli.manage import running_environment
+from stack.demofigures import is_final
+from stack.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, StackError
+from stack.paths import ROOT, StackPaths
+from stack.state import is_supervised, read_state
+
+POLL_S = 1.0
+
+
+def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Declare the command of this module."""
+    demo = commands.add_parser("demo", parents=[shared], help="wait for the demo calls, score them, or start them over")
+    what = demo.add_mutually_exclusive_group()
+    what.add_argument("--wait", action="store_true", help="return when every demo call has ended (the default)")
+    what.add_argument("--score", action="store_true", help="word error rate of what lies in the database")
+    what.add_argument("--reset", action="store_true", help="remove the demo's work and do it again")
+    demo.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="for --wait (default 300)")
+    demo.add_argument("--yes", action="store_true", help="for --reset: do not ask")
+    demo.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked; raises :class:`StackError` when the stack is not running."""
+    paths: StackPaths = options.paths
+    if not is_supervised(paths):
+        raise StackError("The stack is not running: start it with ./parlance up", exit_code=EXIT_NOT_RUNNING)
+    if options.score:
+        return _manage(paths, "demo_score")
+    if options.reset:
+        _confirm(options.yes)
+        return _manage(paths, "demo_reset")
+    return _wait(paths, options.timeout)
+
+
+def _wait(paths: StackPaths, timeout_s: float) -> int:
+    deadline = time.monotonic() + timeout_s
+    figures: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        if not is_supervised(paths):
+            raise StackError("The stack has stopped", exit_code=EXIT_NOT_RUNNING)
+        state = read_state(paths)
+        if state.get("phase") == "running":
+            figures = demo_figures(paths, state)
+            if figures["calls"] is not None and is_final(figures):
+                print(_words(figures))
+                return EXIT_OK
+        time.sleep(POLL_S)
+    print(f"Not all demo calls have ended within {timeout_s:g} s: {_words(figures)}", file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _words(figures: dict[str, Any]) -> str:
+    if figures.get("calls") is None:
+        return "their figures cannot be read, see ./parlance logs demo"
+    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in figures.items())
+
+
+def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise StackError("--reset removes the demo's calls and transcripts: say --yes to confirm", exit_code=2)
+    if input("Remove the demo's calls and transcripts and load them again? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise StackError("Nothing was changed")
+
+
+def _manage(paths: StackPaths, command: str) -> int:
+    done = subprocess.run([sys.executable, str(ROOT / "manage.py"), command], env=running_environment(paths), cwd=ROOT)
+    return EXIT_OK if done.returncode == 0 else EXIT_FAILED

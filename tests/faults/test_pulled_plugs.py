@@ -1,0 +1,83 @@
+"""A pulled plug in the middle of the demo loses nothing and doubles nothing (security R1, R4, R7, S1)."""
+
+import time
+
+import pytest
+
+from tests.faults.conftest import Machine
+from tests.polling import until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240), pytest.mark.xdist_group("faults")]
+
+IN_PROGRESS = "SELECT count(*) FROM jobs_record WHERE state = 'in_progress'"
+HANDLES = "SELECT reference FROM jobs_record WHERE state = 'in_progress' AND remote IS NOT NULL"
+CALLS = 21
+
+
+def middle(machine: Machine) -> set[str]:
+    """Wait until some handles are saved while other records are still on their way; return the saved references."""
+    until(lambda: len(machine.ask(HANDLES)) >= 3, seconds=60, every=0.02)
+    return {reference for (reference,) in machine.ask(HANDLES)}
+
+
+def finish(machine: Machine) -> None:
+    """Let the results out and wait until every record is final."""
+    machine.hold(False)
+    until(lambda: total(machine) == CALLS and machine.ask(IN_PROGRESS)[0][0] == 0, seconds=120, every=0.2)
+
+
+def total(machine: Machine) -> int:
+    return machine.ask("SELECT count(*) FROM jobs_record")[0][0]
+
+
+def everything_ended_exactly_once(machine: Machine, saved: set[str]) -> None:
+    """Each call has one record in a final state, each completed one one transcript, no saved handle a second upload."""
+    states = dict(machine.ask("SELECT state, count(*) FROM jobs_record GROUP BY state"))
+    assert states == {"completed": 17, "skipped": 3, "failed": 1}
+    endings = machine.ask(
+        "SELECT record_id FROM jobs_recordevent WHERE step IN ('completed', 'skipped', 'failed') "
+        "GROUP BY record_id HAVING count(*) <> 1"
+    )
+    assert endings == []
+    transcripts = 0
+    for (schema,) in machine.ask("SELECT schema_name FROM tenants_tenant WHERE NOT is_system"):
+        transcripts += machine.ask(f'SELECT count(*) FROM "{schema}".conversations_transcript')[0][0]
+        assert machine.ask(f'SELECT 1 FROM "{schema}".conversations_transcript WHERE version > 1') == []
+    assert transcripts == 17
+    references = {r for (r,) in machine.ask("SELECT reference FROM jobs_record WHERE reference <> ''")}
+    uploads = [entry for entry in machine.uploads() if entry["ref"] in references]
+    for reference in references:
+        jobs = {entry["job"] for entry in uploads if entry["ref"] == reference and entry.get("job")}
+        assert len(jobs) == 1, f"{reference} became {len(jobs)} jobs at the provider"
+    for reference in saved:
+        assert sum(entry["ref"] == reference for entry in uploads) == 1, f"{reference} was uploaded again"
+
+
+def test_kill_9_of_the_worker_in_mid_upload(demo):
+    saved = middle(demo)
+    demo.kill("worker")
+    leased = demo.ask("SELECT id, extract(epoch FROM lease_until) FROM jobs_record WHERE lease_until IS NOT NULL")
+    fences = dict(demo.ask("SELECT id, fence FROM jobs_record"))
+    demo.spawn("worker")
+    assert leased, "the worker died with records in its hands"
+    for record, lease_until in leased:
+        taken_over = f"SELECT 1 FROM jobs_record WHERE id = {record} AND fence > {fences[record]}"
+        until(lambda query=taken_over: demo.ask(query), seconds=40, every=0.1)
+        assert time.time() - float(lease_until) <= 15
+    finish(demo)
+    everything_ended_exactly_once(demo, saved)
+
+
+def test_kill_9_of_valkey_and_all_it_held_in_memory(demo):
+    saved = middle(demo)
+    demo.valkey.kill()
+    demo.valkey.start()
+    finish(demo)
+    everything_ended_exactly_once(demo, saved)
+
+
+def test_an_immediate_restart_of_postgresql(demo):
+    saved = middle(demo)
+    demo.postgres.restart_immediate()
+    finish(demo)
+    everything_ended_exactly_once(demo, saved)
