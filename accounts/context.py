@@ -45,6 +45,9 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Administration"),
         [
             Entry(_("Processing Queues"), "queues:queues", "stack-2", (Permission.QUEUES_VIEW,)),
+            Entry(
+                _("Allowed Addresses"), "tenants:allowed_addresses", "shield-check", (Permission.ADDRESSES_EDIT,)
+            ),
         ],
     ),
 ]
@@ -65,18 +68,26 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
 
 
 def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
-    sections = []
-    for label, entries in NAVIGATION:
-        items = [
-            {
-                "label": entry.label,
-                "url": (url := reverse(entry.route)),
-                "icon": entry.icon,
-                "active": request.path == url if url == "/" else request.path.startswith(url),
-            }
-            for entry in entries
-            if any(user.has(permission) for permission in entry.permissions)
-        ]
-        if items:
-            sections.append({"label": label, "items": items})
-    return sections
+    shown = [
+        (label, [entry for entry in entries if any(user.has(permission) for permission in entry.permissions)])
+        for label, entries in NAVIGATION
+    ]
+    urls = {entry.route: reverse(entry.route) for _label, entries in shown for entry in entries}
+    # The longest address that the page's begins with: "Upload" is below "Calls" and must win over it.
+    here = max((url for url in urls.values() if url != "/" and request.path.startswith(url)), key=len, default="/")
+    return [
+        {
+            "label": label,
+            "items": [
+                {
+                    "label": entry.label,
+                    "url": urls[entry.route],
+                    "icon": entry.icon,
+                    "active": urls[entry.route] == here and (here != "/" or request.path == "/"),
+                }
+                for entry in entries
+            ],
+        }
+        for label, entries in shown
+        if entries
+    ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -25,12 +26,14 @@ class EnableField(forms.BooleanField):
 class VersionedForm(forms.Form):
     """A form on an object with optimistic concurrency: ``version`` is what the person saw (hostile 3F7).
 
-    ``sections`` groups the fields on the page: (label or "", field names); ``advanced`` names a folded group.
+    ``sections`` groups the fields on the page: (label or "", field names); ``advanced`` names a folded group;
+    ``aliases`` maps what a service calls a field to the form's name for it.
     """
 
     version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
-    sections: list[tuple[str, list[str]]] = []
+    sections: list[tuple[str | Promise, list[str]]] = []
     advanced: list[str] = []
+    aliases: dict[str, str] = {}
 
     def groups(self) -> list[dict[str, Any]]:
         """What the template draws: label, bound fields, whether it is folded, and opened because of an error."""

@@ -4,10 +4,8 @@ A page class says which rows, table, filters, form or service; how lists are pag
 service's refusals are shown is here. Permissions are declared where the routes are, by the apps.
 """
 
-import csv
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -16,16 +14,15 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.functional import Promise, cached_property
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views import View
 from django_tables2 import RequestConfig
 
 from core.errors import Conflict, InvalidInput
+from core.exports import csv_response
 from core.tables import PageTable
 
 Text = str | Promise
@@ -33,34 +30,11 @@ Crumbs = list[tuple[Text, str | None]]
 PAGE_SIZES = (25, 50, 100, 250)
 COUNT_LIMIT = 10_000
 EXPORT_CHUNK = 1000
-DANGEROUS_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def whole(text: str | None, fallback: int) -> int:
     """A small whole number from the address, or ``fallback``: what people type there never breaks a page."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else fallback
-
-
-def safe_cell(value: Any) -> Any:
-    """A cell for CSV: text that a spreadsheet would run as a formula gets a leading apostrophe (hostile 3F3)."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(DANGEROUS_START) else value
-
-
-def csv_response(name: str, header: list[str], rows: Iterable[list[Any]]) -> FileResponse:
-    """A CSV attachment, written to a temporary file first: it must be complete before the tenant is left."""
-    spool = tempfile.TemporaryFile("w+", encoding="utf-8-sig", newline="")  # noqa: SIM115 - FileResponse closes it
-    writer = csv.writer(spool)
-    writer.writerow([safe_cell(cell) for cell in header])
-    for row in rows:
-        writer.writerow([safe_cell(cell) for cell in row])
-    spool.flush()
-    spool.seek(0)
-    day = f"{timezone.localdate():%Y-%m-%d}"
-    response = FileResponse(
-        spool.buffer, as_attachment=True, filename=f"{slugify(name) or 'export'}-{day}.csv", content_type="text/csv"
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def stamp_of(*parts: Any) -> str:
@@ -69,7 +43,7 @@ def stamp_of(*parts: Any) -> str:
     return f'W/"{digest[:32]}"'
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts exactly up to 10,000 and no further (screens §3.1)."""
 
     @cached_property
@@ -160,7 +134,7 @@ class ListPage(Page):
         """Where bulk actions are posted to."""
         return ""
 
-    def extra(self) -> dict[str, Any]:
+    def more_context(self) -> dict[str, Any]:
         """Further context."""
         return {}
 
@@ -172,8 +146,7 @@ class ListPage(Page):
         rows = rows.none() if refused else rows
         if request.GET.get("format") == "csv" and not refused:
             return self.export(rows)
-        table = self.make_table(rows)
-        context = self.page_of(table)
+        table, context = self.paged(rows)
         stamp = stamp_of(*self.shown(table), context.get("total_label", ""))
         query = request.GET.copy()
         query["format"] = "csv"
@@ -185,7 +158,7 @@ class ListPage(Page):
             bulk_actions=self.bulk_actions,
             bulk_url=with_query(self.bulk_url(), request.GET) if self.bulk_actions else "",
             csv_url=f"?{query.urlencode()}",
-            **self.extra(),
+            **self.more_context(),
         )
         return self.show(context, status=400 if refused else 200, stamp=stamp)
 
@@ -199,16 +172,23 @@ class ListPage(Page):
         """The table, sorted as the address says."""
         table = self.table_class(rows, request=self.request, **self.table_arguments())
         RequestConfig(self.request, paginate=False).configure(table)
+        if isinstance(table.data.data, QuerySet):
+            # Equal values must not change places between two pages.
+            table.data.data = table.data.data.order_by(*table.data.data.query.order_by, "pk")
         return table
 
-    def page_of(self, table: PageTable) -> dict[str, Any]:
-        """Cut the table to one page, clamping size and number; return what the pager reads."""
-        size = whole(self.request.GET.get("per_page"), self.page_sizes[0])
-        size = size if size in self.page_sizes else self.page_sizes[0]
-        paginator = CappedPaginator(table.rows, size)
+    def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
+        """The table cut to one page, size and number clamped, and what the pager reads."""
+        table = self.make_table(rows)
+        paginator = CappedPaginator(table.rows, self.page_size())
         table.paginator = paginator
         table.page = paginator.get_page(self.request.GET.get("page"))
-        return {"total_label": paginator.label}
+        return table, {"total_label": paginator.label}
+
+    def page_size(self) -> int:
+        """Rows a page: one of the sizes on offer."""
+        size = whole(self.request.GET.get("per_page"), 0)
+        return size if size in self.page_sizes else self.page_sizes[0]
 
     def shown(self, table: PageTable) -> Iterable[Any]:
         """Everything that the region shows, for the version stamp."""
@@ -254,42 +234,31 @@ class KeysetListPage(ListPage):
 
     page_sizes = (20, 50, 100, 250)
 
-    def page_of(self, table: PageTable) -> dict[str, Any]:
-        """Fetch one row more than a page to know whether there is a next one."""
-        get = self.request.GET
-        size = whole(get.get("per_page"), self.page_sizes[0])
-        size = size if size in self.page_sizes else self.page_sizes[0]
-        rows, start = table.data.data.order_by("-pk"), max(whole(get.get("from"), 0), 0)
-        before, after = whole(get.get("before"), 0), whole(get.get("after"), 0)
+    def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
+        """Fetch one row more than a page to know whether there is a further one."""
+        size, start = self.page_size(), whole(self.request.GET.get("from"), 0)
+        before, after = whole(self.request.GET.get("before"), 0), whole(self.request.GET.get("after"), 0)
         if after:
             found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-            further = len(found) > size
-            page, newer, older = list(reversed(found[:size])), further, True
-            start = start if further else 0
+            newer, older = len(found) > size, True
+            page, start = found[:size][::-1], start if newer else 0
         else:
-            found = list((rows.filter(pk__lt=before) if before else rows)[: size + 1])
-            page, newer, older = found[:size], bool(before), len(found) > size
-        self.rebuild(table, page)
-        first, last = (page[0].pk, page[-1].pk) if page else (0, 0)
-        many = newer or older
-        return {
-            "total_label": "",
-            "pager": {
-                "start": start + 1 if page else 0,
-                "end": start + len(page),
-                "total": _("many") if many else len(page),
-                "previous_url": self.turn(after=first, start=max(start - size, 0)) if newer and page else "",
-                "next_url": self.turn(before=last, start=start + size) if older and page else "",
-                "sizes": [{"size": s, "url": self.turn(size=s), "active": s == size} for s in self.page_sizes],
-            },
+            found = list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[: size + 1])
+            newer, older, page = bool(before), len(found) > size, found[:size]
+        pager = {
+            "start": start + 1 if page else 0,
+            "end": start + len(page),
+            "total": _("many") if newer or older else len(page),
+            "previous_url": self.turn(after=page[0].pk, start=max(start - size, 0)) if newer and page else "",
+            "next_url": self.turn(before=page[-1].pk, start=start + size) if older and page else "",
+            "sizes": [{"size": s, "url": self.turn(size=s), "active": s == size} for s in self.page_sizes],
         }
+        table = self.table_class(page, request=self.request, orderable=False, **self.table_arguments())
+        return table, {"total_label": pager["total"], "pager": pager}
 
-    def rebuild(self, table: PageTable, page: list[Any]) -> None:
-        """Put the fetched rows in the place of the query."""
-        fresh = self.table_class(page, request=self.request, **self.table_arguments())
-        table.__dict__.update(fresh.__dict__)
-        table.rows.table = table
-        table.orderable = False
+    def make_table(self, rows: Any) -> PageTable:
+        """For exports: the same order as on the page."""
+        return self.table_class(rows.order_by("-pk"), request=self.request, orderable=False, **self.table_arguments())
 
     def turn(self, *, before: int = 0, after: int = 0, start: int = 0, size: int = 0) -> str:
         """The address of another page with the same filters."""
@@ -326,7 +295,7 @@ class FormPage(Page):
         """Call the service and say where to go."""
         raise NotImplementedError
 
-    def extra(self, form: Any) -> dict[str, Any]:
+    def more_context(self, form: Any) -> dict[str, Any]:
         """Further context."""
         return {}
 
@@ -342,7 +311,8 @@ class FormPage(Page):
         try:
             return self.save(form)
         except InvalidInput as error:
-            form.add_error(error.field if error.field in form.fields else None, error.message)
+            name = getattr(form, "aliases", {}).get(error.field, error.field)
+            form.add_error(name if name in form.fields else None, error.message)
             return self.show_form(form, status=422)
         except Conflict as error:
             form.add_error(None, error.message)
@@ -353,7 +323,7 @@ class FormPage(Page):
 
     def show_form(self, form: forms.Form, status: int = 200) -> HttpResponseBase:
         """Render the form."""
-        return self.show(self.context(form=form, cancel_url=self.cancel_url, **self.extra(form)), status=status)
+        return self.show(self.context(form=form, cancel_url=self.cancel_url, **self.more_context(form)), status=status)
 
 
 class ConfirmPage(Page):
@@ -361,6 +331,7 @@ class ConfirmPage(Page):
 
     template_name = "core/confirm.html"
     confirm_label: Text = ""
+    danger = True
     cancel_url = ""
 
     def message(self) -> Text:
@@ -400,6 +371,7 @@ class ConfirmPage(Page):
             message=self.message(),
             cancel_url=self.cancel_url,
             confirm_label=self.confirm_label,
+            danger=self.danger,
             type_name=self.type_name(),
             problem=problem,
         )

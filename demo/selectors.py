@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from django.db import connection
+
 from conversations.codec import unpack
 from conversations.models import Call, Transcript
 from demo.manifest import CALLS, DemoCall, read_manifest
@@ -65,6 +67,35 @@ def scores() -> list[CallScore]:
             for call in calls:
                 found.append(_score(tenant, call))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the demo's current transcripts take: rows as stored (compressed values included), without indexes."""
+
+    transcripts: int
+    row_bytes: int
+    body_bytes: int
+    audio_minutes: float
+
+
+def storage() -> Storage:
+    """Measure the transcripts of the demo tenants in their tables."""
+    total = Storage(0, 0, 0, 0.0)
+    for tenant, _calls in _calls_by_tenant():
+        with enter(tenant), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*), coalesce(sum(pg_column_size(t.*)), 0), coalesce(sum(pg_column_size(body)), 0), "
+                "coalesce(sum(duration_ms), 0) / 60000.0 FROM conversations_transcript t WHERE is_current"
+            )
+            number, rows, bodies, minutes = cursor.fetchone()
+        total = Storage(
+            total.transcripts + number,
+            total.row_bytes + rows,
+            total.body_bytes + bodies,
+            total.audio_minutes + float(minutes),
+        )
+    return total
 
 
 def _score(tenant: Tenant, demo_call: DemoCall) -> CallScore:

@@ -34,7 +34,7 @@ class ClockField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """Seconds, or None when blank."""
         text = super().to_python(value)
-        if text in self.empty_values:
+        if not text:
             return None
         try:
             return seconds_of(text)
@@ -85,7 +85,7 @@ class ClauseField(forms.MultiValueField):
             ]
         widget = ClauseWidget(boxes, self.between)
         super().__init__(
-            fields=parts, widget=widget, label=field.label, required=False, require_all_fields=False, **kwargs
+            fields=parts, widget=widget, label=str(field.label), required=False, require_all_fields=False, **kwargs
         )
 
     def compress(self, data_list: list[Any]) -> dict[str, Any] | None:

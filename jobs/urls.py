@@ -1,4 +1,37 @@
-"""Routes."""
+"""Routes of jobs."""
+
+from django.urls import path
+
+from accounts.permissions import Permission
+from accounts.policy import requires
+from jobs.views import definitions, monitoring, record
 
 app_name = "jobs"
-urlpatterns: list = []
+
+look = requires(Permission.JOBS_VIEW)
+edit = requires(Permission.JOBS_EDIT)
+act = requires(Permission.RECORDS_EDIT)
+JOB = "transcription/jobs/<int:pk>/"
+RECORD = "transcription/jobs/<int:job_pk>/records/<int:pk>/"
+
+urlpatterns = [
+    path("transcription/jobs/", look(definitions.JobList.as_view()), name="jobs"),
+    path("transcription/job-definitions/", look(definitions.definitions), name="definitions"),
+    path("transcription/jobs/add/", edit(definitions.JobPage.as_view()), name="add"),
+    path(JOB, look(definitions.job), name="job"),
+    path(f"{JOB}edit/", edit(definitions.JobPage.as_view()), name="edit"),
+    path(f"{JOB}delete/", edit(definitions.JobDelete.as_view()), name="delete"),
+    path(f"{JOB}start/", edit(definitions.JobStart.as_view()), name="start"),
+    path(f"{JOB}stop/", edit(definitions.JobStop.as_view()), name="stop"),
+    path(f"{JOB}enable/", edit(definitions.JobEnable.as_view()), name="enable"),
+    path(f"{JOB}latest-run/", look(monitoring.LatestRun.as_view()), name="latest_run"),
+    path(f"{JOB}runs/", look(monitoring.RunList.as_view()), name="runs"),
+    path(f"{JOB}records/", look(monitoring.RecordList.as_view()), name="records"),
+    path(f"{JOB}records/bulk/", act(monitoring.RecordBulk.as_view()), name="records_bulk"),
+    path(f"{JOB}logs/", look(monitoring.LogList.as_view()), name="logs"),
+    path(f"{JOB}logs/bulk/", edit(monitoring.LogBulk.as_view()), name="logs_bulk"),
+    path(RECORD, look(record.RecordPage.as_view()), name="record"),
+    path(f"{RECORD}record.json", look(record.record_json), name="record_json"),
+    path(f"{RECORD}retry/", act(record.RecordRetry.as_view()), name="record_retry"),
+    path(f"{RECORD}abort/", act(record.RecordAbort.as_view()), name="record_abort"),
+]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -115,11 +115,37 @@ def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None
 
 
 @transaction.atomic
+def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
+    """Enable or disable queues; return how many changed. What is pending stays in a disabled queue."""
+    changed = 0
+    for queue in queues:
+        other = ProcessingQueue.objects.filter(pk=queue.pk, enabled=not enabled)
+        if other.update(enabled=enabled, version=F("version") + 1):
+            changed += 1
+            append(
+                tenant_id=audit_tenant.pk,
+                actor=actor,
+                action="queue.enabled" if enabled else "queue.disabled",
+                target_type="queue",
+                target_id=str(queue.pk),
+                details={"name": queue.name},
+            )
+    return changed
+
+
+@transaction.atomic
 def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
-    """Delete a queue with its pending items; return how many items went with it."""
+    """Delete a queue with its pending items; return how many items went with it.
+
+    Raises Conflict naming a job that reads it: a job without its queue could never run again.
+    """
     pending = QueueItem.objects.filter(queue=queue).count()
     queue_id = queue.pk
-    queue.delete()
+    try:
+        queue.delete()
+    except ProtectedError as error:
+        reader = str(next(iter(error.protected_objects)))
+        raise Conflict(_("The job “%(job)s” reads this queue. Change or delete the job first.") % {"job": reader}) from None
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,

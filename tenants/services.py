@@ -94,6 +94,21 @@ def allow_address(*, cidr: str, port: int, note: str, actor: str, audit_tenant: 
 
 
 @transaction.atomic
+def disallow_address(*, address: AllowedAddress, actor: str, audit_tenant: Tenant) -> None:
+    """Take an address off the list; engines cannot reach it any more: new connections are refused from now on."""
+    identity, text, port = address.pk, f"{address.cidr}/{address.prefix_length}", address.port
+    address.delete()
+    append(
+        tenant_id=audit_tenant.pk,
+        actor=actor,
+        action="allowed_address.deleted",
+        target_type="allowed_address",
+        target_id=str(identity),
+        details={"network": text, "port": port},
+    )
+
+
+@transaction.atomic
 def create_group(*, name: str, tenants: list[Tenant], actor: str, audit_tenant: Tenant) -> TenantGroup:
     """Create a tenant group. Raises InvalidInput when the name is taken or blank."""
     if not name.strip() or TenantGroup.objects.filter(name__iexact=name.strip()).exists():

@@ -1,10 +1,13 @@
 """Reading engines. Secrets leave this module only inside an adapter."""
 
+from collections import defaultdict
+
 import orjson
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from core.crypto import open_sealed
 from core.errors import InvalidInput
+from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.selectors import outbound_policy, system_tenant
 from transcription.engines.base import SpeechEngine as Adapter
@@ -38,3 +41,18 @@ def engines_with_last_test() -> QuerySet[SpeechEngine]:
     return SpeechEngine.objects.select_related("tenant").annotate(
         last_test_state=Subquery(newest.values("state")[:1]), last_test_at=Subquery(newest.values("created_at")[:1])
     )
+
+
+def stored_secret_names(engine: SpeechEngine) -> frozenset[str]:
+    """Names of the secrets that have a stored value: all that a form may know of them."""
+    return frozenset(secrets_of(engine))
+
+
+def jobs_by_engine() -> dict[int, list[tuple[int, str]]]:
+    """(id, name) of the transcription jobs of every engine, by engine id: one query."""
+    used: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    jobs = JobDefinition.objects.filter(kind="transcription").order_by("name")
+    for pk, name, settings in jobs.values_list("pk", "name", "settings"):
+        if isinstance(settings.get("engine"), int):
+            used[settings["engine"]].append((pk, name))
+    return dict(used)

@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("PARLANCE_SECRET_KEY", "test-only-secret-key-that-protects-nothing-at-all-0123456789")
 os.environ.setdefault("PARLANCE_MASTER_KEYS", "test:" + "A" * 43 + "=")
 
-from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import *  # noqa: F403
 
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 STORAGES = {

@@ -42,6 +42,11 @@ def definitions(request: HttpRequest) -> HttpResponse:
     return redirect("jobs:jobs", permanent=False)
 
 
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    """A job's page opens on its latest run."""
+    return redirect("jobs:latest_run", pk=get_object_or_404(JobDefinition.objects.only("pk"), pk=pk).pk)
+
+
 class JobList(ListPage):
     """All jobs, with live progress."""
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import Machine
+from tests.machine import Machine
 from tests.polling import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240), pytest.mark.xdist_group("faults")]

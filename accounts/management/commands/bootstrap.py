@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import User
 from accounts.permissions import Role
 from accounts.services import create_user
-from config.settings.environment import env
 from core.errors import InvalidInput
 from tenants.models import Tenant
 from tenants.provisioning import provision

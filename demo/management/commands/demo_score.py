@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.scoring import Errors
-from demo.selectors import scores
+from demo.selectors import scores, storage
 
 
 class Command(BaseCommand):
@@ -31,5 +31,13 @@ class Command(BaseCommand):
             table.add_row(score.tenant, score.name, words, wrong, f"{100 * score.errors.rate:.1f}", ended)
         Console(width=110).print(table)
         self.stdout.write(f"{total.reference_words} words, {total.total} errors, WER {100 * total.rate:.2f} %")
+        stored = storage()
+        if stored.audio_minutes:
+            per_minute = stored.row_bytes / stored.audio_minutes
+            body = stored.body_bytes / stored.audio_minutes
+            self.stdout.write(
+                f"{stored.transcripts} transcripts of {stored.audio_minutes:.1f} min: {per_minute:.0f} bytes a minute "
+                f"as stored without indexes, of which words and times {body:.0f}"
+            )
         if surprises:
             raise CommandError(f"{surprises} demo calls have not ended as expected.")

@@ -22,19 +22,23 @@ class Command(BaseCommand):
         if schemas_behind(["public"], wanted=0) or any(
             (app, name) not in loader.applied_migrations for app, name in loader.disk_migrations
         ):
-            self.stdout.write("public")
+            self._say(options, "public")
             migrate_schema("public")
         template = settings.TEMPLATE_SCHEMA
         tenant_count = self._migrations_of_a_tenant(loader)
         if schemas_behind([template], tenant_count):
-            self.stdout.write("template")
+            self._say(options, "template")
             migrate_schema(template)
         names = list(Tenant.objects.exclude(state=Tenant.State.NEW).values_list("schema_name", flat=True))
         behind = schemas_behind(names, tenant_count)
         for position, name in enumerate(behind, start=1):
-            self.stdout.write(f"tenant {position} of {len(behind)}")
+            self._say(options, f"tenant {position} of {len(behind)}")
             migrate_schema(name)
-        self.stdout.write(f"{len(names)} tenant schemas are up to date")
+        self._say(options, f"{len(names)} tenant schemas are up to date")
+
+    def _say(self, options: dict[str, Any], line: str) -> None:
+        if options["verbosity"]:
+            self.stdout.write(line)
 
     def _migrations_of_a_tenant(self, loader: MigrationLoader) -> int:
         """Django records every migration in every schema, also those that make no table there."""

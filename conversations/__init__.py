@@ -1,0 +1,1 @@
+"""Calls, recordings and transcripts: the tables of every tenant's schema."""

@@ -1,0 +1,94 @@
+"""The filters of the calls list. Their state is the URL; the same set will serve the API."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from accounts.permissions import Permission
+from conversations.models import Call, Direction, TranscriptionState
+from conversations.selectors import matching
+from core.outcomes import Reason
+from tenants.querysets import TenantQuerySet
+
+DATE = forms.DateInput(attrs={"type": "date"})
+
+
+def _people(request: Any) -> Any:
+    """Users that calls of this tenant can belong to."""
+    return User.objects.filter(tenant=request.user.tenant_id).order_by("username_key")
+
+
+class CallFilter(django_filters.FilterSet):
+    """Narrows ``visible_calls``. Dates are whole days in the viewer's zone, durations seconds, both ends included."""
+
+    q = django_filters.CharFilter(label=_("Search"), method="search", max_length=200)
+    date_from = django_filters.DateFilter(label=_("From"), method="from_day", widget=DATE)
+    date_to = django_filters.DateFilter(label=_("To"), method="to_day", widget=DATE)
+    direction = django_filters.ChoiceFilter(label=_("Direction"), choices=Direction.choices)
+    user = django_filters.ModelChoiceFilter(label=_("Agent"), queryset=_people)
+    group = django_filters.CharFilter(label=_("Group"), lookup_expr="iexact", max_length=120)
+    queue_name = django_filters.CharFilter(label=_("Queue or campaign"), lookup_expr="iexact", max_length=120)
+    tag = django_filters.CharFilter(label=_("Tag"), method="tagged", max_length=60)
+    language = django_filters.CharFilter(label=_("Language"), lookup_expr="iexact", max_length=20)
+    state = django_filters.ChoiceFilter(
+        label=_("Transcription"), field_name="transcription_state", choices=TranscriptionState.choices
+    )
+    reason = django_filters.ChoiceFilter(label=_("Reason"), method="because", choices=Reason.choices)
+    duration_min = django_filters.NumberFilter(
+        label=_("At least (seconds)"), method="longer", min_value=0, max_value=10**6, decimal_places=0
+    )
+    duration_max = django_filters.NumberFilter(
+        label=_("At most (seconds)"), method="shorter", min_value=0, max_value=10**6, decimal_places=0
+    )
+
+    class Meta:
+        model = Call
+        fields: list[str] = []
+
+    def search(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Names, numbers, external id; transcripts only for who may see them."""
+        return matching(calls, value, transcripts=self.request.user.has(Permission.TRANSCRIPT_VIEW))
+
+    def from_day(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """Started on this day or later."""
+        narrowed: TenantQuerySet = calls.filter(started_at__gte=_midnight(value))
+        return narrowed
+
+    def to_day(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """Started on this day or earlier."""
+        if value.year >= 9999:
+            return calls
+        narrowed: TenantQuerySet = calls.filter(started_at__lt=_midnight(value + timedelta(days=1)))
+        return narrowed
+
+    def tagged(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Has this tag, letter by letter."""
+        narrowed: TenantQuerySet = calls.filter(tags__contains=[value])
+        return narrowed
+
+    def because(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Ended for this reason; ``filtered`` stands for every clause."""
+        narrowed: TenantQuerySet = calls.filter(
+            Q(transcription_reason=value) | Q(transcription_reason__startswith=f"{value}:")
+        )
+        return narrowed
+
+    def longer(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """Lasts at least so many seconds."""
+        narrowed: TenantQuerySet = calls.filter(duration_ms__gte=int(value) * 1000)
+        return narrowed
+
+    def shorter(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """Lasts at most so many seconds, parts of a second not counted (domain C41)."""
+        narrowed: TenantQuerySet = calls.filter(duration_ms__lt=(int(value) + 1) * 1000)
+        return narrowed
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,138 @@
+"""Calls, recordings and transcripts. These tables are in every tenant's schema and nowhere else."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from core.ids import uuid7
+from core.outcomes import Reason
+from tenants.querysets import TenantManager
+
+
+class Direction(models.TextChoices):
+    """Who called whom, seen from the tenant."""
+
+    INBOUND = "inbound", _("Inbound")
+    OUTBOUND = "outbound", _("Outbound")
+    INTERNAL = "internal", _("Internal")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class TranscriptionState(models.TextChoices):
+    """What the calls list shows; written by the transcription job, which owns the truth."""
+
+    NONE = "none", _("Not queued")
+    IN_PROGRESS = "in_progress", _("In progress")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    SKIPPED = "skipped", _("Skipped")
+    ABORTED = "aborted", _("Aborted")
+
+
+class Call(models.Model):
+    """One voice conversation with the ingestion fields of the field (domain §2, Ingestion schema)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    external_id = models.CharField(_("external id"), max_length=200, unique=True)
+    channel = models.CharField(_("channel"), max_length=20, default="voice")
+    direction = models.CharField(_("direction"), max_length=10, choices=Direction, default=Direction.UNKNOWN)
+    started_at = models.DateTimeField(_("start"))
+    ended_at = models.DateTimeField(_("end"), null=True, blank=True)
+    duration_ms = models.PositiveBigIntegerField(_("duration"), default=0, help_text=_("milliseconds, as decoded"))
+    from_number = models.CharField(_("from"), max_length=64, blank=True)
+    from_name = models.CharField(_("from name"), max_length=150, blank=True)
+    to_number = models.CharField(_("to"), max_length=64, blank=True)
+    to_name = models.CharField(_("to name"), max_length=150, blank=True)
+    # DO_NOTHING: the constraint in the database keeps users that calls name; users are disabled, never deleted.
+    user = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+", verbose_name=_("user")
+    )
+    group = models.CharField(_("group"), max_length=120, blank=True)
+    queue_name = models.CharField(_("queue or campaign"), max_length=120, blank=True)
+    language = models.CharField(_("language"), max_length=20, blank=True, default="en-US")
+    tags = ArrayField(models.CharField(max_length=60), default=list, blank=True, verbose_name=_("tags"))
+    transcription_state = models.CharField(
+        _("transcription"), max_length=12, choices=TranscriptionState, default=TranscriptionState.NONE
+    )
+    transcription_reason = models.CharField(_("reason"), max_length=80, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-started_at", "id"], name="call_newest"),
+            models.Index(fields=["user", "-started_at"], name="call_of_user"),
+            models.Index(fields=["group", "-started_at"], name="call_of_group"),
+            GinIndex(fields=["tags"], name="call_tags"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+    @property
+    def transcription_reason_label(self) -> str:
+        """The reason as a sentence."""
+        return Reason.label_of(self.transcription_reason) if self.transcription_reason else ""
+
+
+class Recording(models.Model):
+    """The audio of a call: encrypted, cleaned of tags and art, 1–2 channels. ``problem`` holds a reason code."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("call"))
+    storage_key = models.CharField(max_length=200, unique=True)
+    sha256 = models.CharField(max_length=64, unique=True, help_text=_("of the file as it came in"))
+    label = models.CharField(_("file name"), max_length=255, blank=True)
+    mime = models.CharField(max_length=60, blank=True)
+    codec = models.CharField(_("codec"), max_length=40, blank=True)
+    channels = models.PositiveSmallIntegerField(_("channels"), default=0)
+    sample_rate = models.PositiveIntegerField(_("sample rate"), default=0, help_text=_("hertz"))
+    duration_ms = models.PositiveBigIntegerField(_("duration"), default=0, help_text=_("milliseconds, as decoded"))
+    bytes_plain = models.PositiveBigIntegerField(_("size"), default=0, help_text=_("bytes before encryption"))
+    peaks = models.BinaryField(default=bytes)
+    problem = models.CharField(_("problem"), max_length=80, blank=True)
+    problem_detail = models.CharField(_("detail"), max_length=200, blank=True, help_text=_("what decoding found"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = TenantManager()
+
+    def __str__(self) -> str:
+        return self.label or str(self.pk)
+
+
+class Transcript(models.Model):
+    """One version of a call's transcript. ``body`` holds turns and words as columns + zstd (conversations.codec)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="transcripts", verbose_name=_("call"))
+    version = models.PositiveIntegerField(_("version"))
+    is_current = models.BooleanField(default=True)
+    engine_name = models.CharField(_("engine"), max_length=120)
+    engine_model = models.CharField(_("model"), max_length=120, blank=True)
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    duration_ms = models.PositiveBigIntegerField(_("duration"), help_text=_("milliseconds"))
+    turn_count = models.PositiveIntegerField(default=0)
+    word_count = models.PositiveIntegerField(default=0)
+    body = models.BinaryField()
+    text = models.TextField()
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["call", "version"], name="transcript_version"),
+            models.UniqueConstraint(fields=["call"], condition=models.Q(is_current=True), name="transcript_current"),
+        ]
+        indexes = [
+            GinIndex(
+                SearchVector("text", config="simple"), name="transcript_search", condition=models.Q(is_current=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.call_id} v{self.version}"

@@ -1,0 +1,186 @@
+"""Reading calls: what a user may see, facts for jobs, search."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User
+from accounts.permissions import Permission, Role
+from conversations.audio import recording_of
+from conversations.codec import unpack
+from conversations.models import Call, Recording, Transcript
+from core.transcripts import TranscriptData
+from tenants.doors import current_tenant
+from tenants.querysets import TenantQuerySet
+
+# Marks around hits in snippets. Normalised text holds no control characters, so they cannot be forged.
+HIT_START, HIT_END = "\x02", "\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """What a job needs to know of a recording. ``problem`` is a reason code or empty; lengths in ms and bytes."""
+
+    recording_id: uuid.UUID
+    storage_key: str
+    mime: str
+    label: str
+    bytes_plain: int
+    duration_ms: int
+    channels: int
+    sample_rate: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What a job needs to know of a call to filter, gate and upload it. ``recording`` None: there is no audio."""
+
+    call_id: uuid.UUID
+    user_id: uuid.UUID | None
+    direction: str
+    language: str
+    tags: tuple[str, ...]
+    group: str
+    duration_ms: int
+    recording: RecordingFacts | None
+
+
+def visible_calls(user: User) -> TenantQuerySet:
+    """The calls that ``user`` may see: an agent's own, a supervisor's also those of the group, admins' all.
+
+    Nothing for a user of another tenant than the one that was entered.
+    """
+    calls: TenantQuerySet = Call.objects.select_related("user")
+    if user.tenant_id != current_tenant().pk:
+        return calls.none()
+    mine = Q(user=user) if user.has(Permission.CALLS_VIEW_OWN) else Q(pk__in=[])
+    if not user.has(Permission.CALLS_VIEW_OTHERS):
+        return calls.filter(mine)
+    if user.role == Role.SUPERVISOR:
+        return calls.filter(mine | Q(group=user.group)) if user.group else calls.filter(mine)
+    return calls
+
+
+def call_for(user: User, pk: uuid.UUID) -> Call:
+    """One visible call. Raises Http404, the same for an unknown, a foreign and an invisible one."""
+    call: Call = get_object_or_404(visible_calls(user), pk=pk)
+    return call
+
+
+def may(user: User, call: Call, *, own: Permission, others: Permission) -> bool:
+    """Whether ``user`` holds the right that counts for this visible call: ``own`` for their own, else ``others``."""
+    return user.has(own if call.user_id == user.pk else others)
+
+
+def may_play(user: User, call: Call) -> bool:
+    """Listen to the audio."""
+    return may(user, call, own=Permission.CALLS_PLAYBACK_OWN, others=Permission.CALLS_PLAYBACK_OTHERS)
+
+
+def may_download(user: User, call: Call) -> bool:
+    """Take the audio away."""
+    return may(user, call, own=Permission.CALLS_DOWNLOAD_OWN, others=Permission.CALLS_DOWNLOAD_OTHERS)
+
+
+def may_read(user: User, call: Call) -> bool:
+    """See the transcript: needs the right to transcripts and to playback (domain L13)."""
+    return user.has(Permission.TRANSCRIPT_VIEW) and may_play(user, call)
+
+
+def recording_for(call: Call) -> Recording | None:
+    """The recording of a call: the first one that came, or None."""
+    recording: Recording | None = Recording.objects.filter(call=call).order_by("pk").first()
+    return recording
+
+
+def current_transcript(call: Call) -> Transcript | None:
+    """The current version of the transcript, or None."""
+    transcript: Transcript | None = Transcript.objects.filter(call=call, is_current=True).first()
+    return transcript
+
+
+def transcript_data(transcript: Transcript) -> TranscriptData:
+    """Turns and words of a stored transcript."""
+    return unpack(bytes(transcript.body), transcript.text)
+
+
+def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
+    """Facts of those calls that still exist: one query for the calls, one for their recordings."""
+    ids = list(call_ids)
+    recordings: dict[uuid.UUID, RecordingFacts] = {}
+    rows = Recording.objects.filter(call_id__in=ids).defer("peaks").order_by("pk")
+    for row in rows:
+        recordings.setdefault(
+            row.call_id,
+            RecordingFacts(
+                recording_id=recording_of(row.storage_key),
+                storage_key=row.storage_key,
+                mime=row.mime,
+                label=row.label,
+                bytes_plain=row.bytes_plain,
+                duration_ms=row.duration_ms,
+                channels=row.channels,
+                sample_rate=row.sample_rate,
+                problem=row.problem,
+            ),
+        )
+    return {
+        call.pk: CallFacts(
+            call_id=call.pk,
+            user_id=call.user_id,
+            direction=call.direction,
+            language=call.language,
+            tags=tuple(call.tags),
+            group=call.group,
+            duration_ms=call.duration_ms,
+            recording=recordings.get(call.pk),
+        )
+        for call in Call.objects.filter(pk__in=ids)
+    }
+
+
+def matching(calls: TenantQuerySet, text: str, *, transcripts: bool) -> TenantQuerySet:
+    """Narrow ``calls`` to those with ``text`` in names, numbers, external id, or – if allowed – the transcript.
+
+    Transcript search understands "phrases", OR and -without; it uses the index of current transcripts.
+    """
+    found = Q(external_id__icontains=text)
+    for name in ("from_number", "from_name", "to_number", "to_name"):
+        found |= Q(**{f"{name}__icontains": text})
+    if transcripts:
+        found |= Q(pk__in=_hits(text).values("call_id"))
+    narrowed: TenantQuerySet = calls.filter(found)
+    return narrowed
+
+
+def snippets(call_ids: Iterable[uuid.UUID], text: str) -> dict[uuid.UUID, str]:
+    """For those of the calls whose transcript matches: a short extract, hits between HIT_START and HIT_END."""
+    headline = SearchHeadline(
+        "text",
+        _query(text),
+        config="simple",
+        start_sel=HIT_START,
+        stop_sel=HIT_END,
+        max_words=22,
+        min_words=8,
+        max_fragments=1,
+    )
+    rows = _hits(text).filter(call_id__in=list(call_ids)).annotate(snippet=headline)
+    return dict(rows.values_list("call_id", "snippet"))
+
+
+def _query(text: str) -> SearchQuery:
+    return SearchQuery(text, config="simple", search_type="websearch")
+
+
+def _hits(text: str) -> TenantQuerySet:
+    vector = SearchVector("text", config="simple")
+    hits: TenantQuerySet = (
+        Transcript.objects.filter(is_current=True).annotate(vector=vector).filter(vector=_query(text)).order_by()
+    )
+    return hits

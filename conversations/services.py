@@ -1,0 +1,290 @@
+"""Changes to calls: taking them in, storing their transcripts, deleting them. Each is one transaction."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import append
+from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
+from conversations.codec import pack
+from conversations.intake import Prepared, preparing
+from conversations.metadata import CallMetadata, duration_lies
+from conversations.models import Call, Recording, Transcript, TranscriptionState
+from conversations.normalising import normalise
+from core.errors import Conflict, InvalidInput
+from core.ids import uuid7
+from core.transcripts import TranscriptData
+from queues.events import Event
+from queues.services import publish
+from tenants.doors import WrongTenant, current_tenant
+from tenants.keys import data_key
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class NewTranscript:
+    """One transcript to store, as the engine gave it."""
+
+    call_id: uuid.UUID
+    data: TranscriptData
+    engine_name: str
+
+
+def ingest_call(
+    *, tenant: Tenant, metadata: CallMetadata, audio_path: Path | None, label: str, actor: str, source: str
+) -> Call:
+    """Take a call in, with its audio when there is a file, and publish “Created” and “Recording finished”.
+
+    The audio is judged and encrypted before the transaction, so that no decoder and no disk is waited for inside it;
+    when the transaction fails, the file goes too: no row, no file. ``label`` is the name the file came with,
+    ``source`` says by which way it came. A file that is audio but cannot be decoded is kept as it came, with the
+    problem on its recording: the job then says why the call has no transcript.
+
+    Raises InvalidInput naming the field for broken rules, an unknown user, a duplicate external id, a duplicate of
+    another call's audio, a file that is no audio, and a claimed duration that lies (more than 2 s and 5 % off).
+    """
+    _inside(tenant)
+    with preparing(audio_path) as prepared:
+        user = check_call(tenant=tenant, metadata=metadata, prepared=prepared)
+        call = _new_call(metadata, user, prepared)
+        if prepared is None:
+            return _save_call(tenant, call, None, actor, source)
+        recording = _new_recording(tenant, call, prepared, label)
+        recording.bytes_plain = save_recording(prepared.path, recording.storage_key, data_key(tenant))
+    return _save_call(tenant, call, recording, actor, source)
+
+
+def check_call(*, tenant: Tenant, metadata: CallMetadata, prepared: Prepared | None) -> User | None:
+    """Hold a call to the rules that need the database or the decoded audio; return its user. Stores nothing.
+
+    Raises InvalidInput as ``ingest_call`` does.
+    """
+    user = None
+    if metadata.username:
+        user = User.objects.filter(tenant=tenant, username_key=metadata.username.strip().casefold()).first()
+        if user is None:
+            raise InvalidInput("username", _("There is no user with this name in the tenant."))
+    if Call.objects.filter(external_id=metadata.external_id.strip()).exists():
+        raise InvalidInput("external_id", _("There is a call with this external id already."))
+    if prepared is None:
+        return user
+    twin = Call.objects.filter(recordings__sha256=prepared.sha256).values_list("external_id", flat=True).first()
+    if twin is not None:
+        raise _same_audio(twin)
+    claimed = metadata.duration_s
+    if prepared.facts is not None and claimed is not None and duration_lies(claimed, prepared.facts.duration_ms):
+        decoded = f"{prepared.facts.duration_ms / 1000:.1f}"
+        message = _("The file holds %(decoded)s seconds of audio, which is not what was declared.")
+        raise InvalidInput("duration", message % {"decoded": decoded})
+    return user
+
+
+def _same_audio(external_id: str) -> InvalidInput:
+    message = _("The same audio belongs to the call “%(external_id)s” already.")
+    return InvalidInput("audio", message % {"external_id": external_id})
+
+
+def _inside(tenant: Tenant) -> None:
+    if current_tenant().pk != tenant.pk:
+        raise WrongTenant("The call belongs to another tenant than the one that was entered.")
+
+
+def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | None) -> Call:
+    facts = prepared.facts if prepared else None
+    claimed_ms = round((metadata.duration_s or 0) * 1000)
+    length = timedelta(milliseconds=facts.duration_ms if facts else claimed_ms)
+    return Call(
+        external_id=metadata.external_id.strip(),
+        direction=metadata.direction,
+        started_at=metadata.started_at,
+        ended_at=metadata.started_at + length if length else None,
+        duration_ms=facts.duration_ms if facts else 0,
+        from_number=metadata.from_number,
+        from_name=metadata.from_name,
+        to_number=metadata.to_number,
+        to_name=metadata.to_name,
+        user=user,
+        group=metadata.group or (user.group if user else ""),
+        queue_name=metadata.queue_name,
+        language=metadata.language,
+        tags=list(metadata.tags),
+    )
+
+
+def _new_recording(tenant: Tenant, call: Call, prepared: Prepared, label: str) -> Recording:
+    identity = uuid7()
+    recording = Recording(
+        pk=identity,
+        call=call,
+        storage_key=storage_key(tenant.pk, identity),
+        sha256=prepared.sha256,
+        label=clean_label(label),
+        mime="application/octet-stream",
+        problem=prepared.problem,
+        problem_detail=prepared.problem_detail[:200],
+    )
+    if prepared.facts is not None:
+        recording.mime = prepared.facts.canonical_mime
+        recording.codec = prepared.facts.codec[:40]
+        recording.channels = prepared.facts.channels
+        recording.sample_rate = prepared.facts.sample_rate
+        recording.duration_ms = prepared.facts.duration_ms
+        recording.peaks = pack_peaks(prepared.facts.peaks)
+    return recording
+
+
+def clean_label(name: str) -> str:
+    """A file name as a label: its last part, printable, at most 255 characters. Nothing is stored under it (3C10)."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(char for char in last if char.isprintable())[:255]
+
+
+def _save_call(tenant: Tenant, call: Call, recording: Recording | None, actor: str, source: str) -> Call:
+    try:
+        with transaction.atomic(), _file_goes_with(recording):
+            call.save(force_insert=True)
+            if recording is not None:
+                recording.save(force_insert=True)
+            details: dict[str, Any] = {"external_id": call.external_id, "source": source}
+            if recording is not None:
+                details |= {"bytes": recording.bytes_plain, "duration_ms": recording.duration_ms}
+                details |= {"problem": recording.problem} if recording.problem else {}
+            _audit(tenant, actor, "call.created", str(call.pk), details)
+            publish(tenant=tenant, event=Event.CALL_CREATED, record_ids=[call.pk])
+            # Also for a call without audio: its recording is over, and the job says that there is none.
+            publish(tenant=tenant, event=Event.CALL_RECORDING_FINISHED, record_ids=[call.pk])
+    except IntegrityError as error:
+        # Somebody stored the same call between our check and our insert.
+        if "sha256" in str(error):
+            raise InvalidInput("audio", _("The same audio belongs to another call already.")) from None
+        if "external_id" in str(error):
+            raise InvalidInput("external_id", _("There is a call with this external id already.")) from None
+        raise
+    return call
+
+
+@contextmanager
+def _file_goes_with(recording: Recording | None) -> Iterator[None]:
+    """Remove the audio file when the block fails. Stands inside the transaction on purpose: a failure before COMMIT
+    is certain, one at COMMIT may have committed; what that leaves is decided by the sweep."""
+    try:
+        yield
+    except BaseException:
+        if recording is not None:
+            delete_recording(recording.storage_key)
+        raise
+
+
+def _audit(tenant: Tenant, actor: str, action: str, target_id: str, details: dict[str, Any]) -> None:
+    append(tenant_id=tenant.pk, actor=actor, action=action, target_type="call", target_id=target_id, details=details)
+
+
+@transaction.atomic
+def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> None:
+    """Store a new current version for each call, mark the calls completed and publish “Transcription completed”.
+
+    Runs in the caller's transaction with a fixed number of statements, whatever the number of calls. What engines say
+    is normalised against the duration that we decoded (hostile 3I2). A call that was deleted in the meantime is left
+    out. At most one item a call.
+    """
+    _inside(tenant)
+    # Locked in one order, so that two batches with common calls wait for each other instead of deadlocking, and so
+    # that two versions never get one number.
+    wanted = sorted(item.call_id for item in items)
+    locked = Call.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    there: dict[uuid.UUID, int] = dict(locked.values_list("pk", "duration_ms"))
+    if not there:
+        return
+    versions = dict(
+        Transcript.objects.filter(call_id__in=there).order_by().values_list("call_id").annotate(Max("version"))
+    )
+    Transcript.objects.filter(call_id__in=there, is_current=True).update(is_current=False)
+    Transcript.objects.bulk_create(
+        [
+            _new_transcript(item, there[item.call_id], versions.get(item.call_id, 0) + 1)
+            for item in items
+            if item.call_id in there
+        ]
+    )
+    Call.objects.filter(pk__in=there).update(transcription_state=TranscriptionState.COMPLETED, transcription_reason="")
+    publish(tenant=tenant, event=Event.CALL_TRANSCRIPTION_COMPLETED, record_ids=sorted(there))
+
+
+def _new_transcript(item: NewTranscript, duration_ms: int, version: int) -> Transcript:
+    data = normalise(item.data, duration_ms)
+    packed = pack(data)
+    return Transcript(
+        call_id=item.call_id,
+        version=version,
+        engine_name=item.engine_name[:120],
+        engine_model=data.model,
+        language=data.language,
+        duration_ms=data.duration_ms,
+        turn_count=packed.turn_count,
+        word_count=packed.word_count,
+        body=packed.body,
+        text=packed.text,
+    )
+
+
+@transaction.atomic
+def set_transcription_states(*, states: dict[uuid.UUID, tuple[str, str]]) -> None:
+    """Show what the job decided: (state, reason code) per call id. One UPDATE for each distinct pair."""
+    groups: dict[tuple[str, str], list[uuid.UUID]] = {}
+    for call_id, pair in states.items():
+        groups.setdefault(pair, []).append(call_id)
+    for (state, reason), call_ids in sorted(groups.items()):
+        Call.objects.filter(pk__in=call_ids).update(
+            transcription_state=TranscriptionState(state), transcription_reason=reason[:80]
+        )
+
+
+@transaction.atomic
+def delete_call(*, tenant: Tenant, call_id: uuid.UUID, actor: str) -> None:
+    """Delete a call with recordings and transcripts; the audio files go once that is committed.
+
+    Raises Conflict when the call is gone already. A crash between commit and removal leaves files to the sweep.
+    """
+    _inside(tenant)
+    call = Call.objects.select_for_update().filter(pk=call_id).first()
+    if call is None:
+        raise Conflict(_("The call was deleted already."))
+    keys = list(Recording.objects.filter(call=call).values_list("storage_key", flat=True))
+    call.delete()
+    _audit(tenant, actor, "call.deleted", str(call_id), {"external_id": call.external_id, "files": len(keys)})
+    publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=[call_id])
+    for key in keys:
+        transaction.on_commit(lambda key=key: delete_recording(key))  # type: ignore[misc]
+
+
+def sweep_audio(*, tenant: Tenant, older_than: timedelta = timedelta(days=1)) -> int:
+    """Remove audio files without a recording that are older than ``older_than``; return how many.
+
+    They are left by a crash between file and row. A younger file may belong to a call that is just being taken in.
+    """
+    _inside(tenant)
+    folder = tenant_folder(tenant.pk)
+    try:
+        _folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    removed, limit = 0, timezone.now() - older_than
+    for start in range(0, len(names), 1000):
+        keys = [f"{folder}/{name}" for name in names[start : start + 1000]]
+        wanted = set(Recording.objects.filter(storage_key__in=keys).values_list("storage_key", flat=True))
+        for key in keys:
+            if key not in wanted and default_storage.get_modified_time(key) < limit:
+                delete_recording(key)
+                removed += 1
+    return removed

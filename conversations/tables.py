@@ -1,0 +1,97 @@
+"""The calls list as a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models import Call
+from conversations.selectors import HIT_END, HIT_START
+from conversations.shown import spoken_duration
+from core.tables import NumberColumn, PageTable, TextColumn, TimeColumn, badge, show_time
+
+
+def marked(snippet: str) -> SafeString:
+    """A search extract with its hits marked; everything else is text."""
+    parts = []
+    for number, piece in enumerate(snippet.split(HIT_START)):
+        hit, _end, rest = piece.partition(HIT_END) if number else ("", "", piece)
+        parts.append(format_html("<mark>{}</mark>{}", hit, rest) if number else conditional_escape(rest))
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+class CallTable(PageTable):
+    """Newest first. A row opens its call; search hits stand below the parties. Hidden columns are for exports."""
+
+    external_id = TextColumn(verbose_name=_("External id"), visible=False)
+    started_at = TimeColumn(verbose_name=_("Time"))
+    direction = tables.Column(verbose_name=_("Direction"))
+    parties = tables.Column(
+        verbose_name=_("From → to"), empty_values=(), order_by="from_number", exclude_from_export=True
+    )
+    from_number = TextColumn(verbose_name=_("From"), visible=False)
+    from_name = TextColumn(verbose_name=_("From name"), visible=False)
+    to_number = TextColumn(verbose_name=_("To"), visible=False)
+    to_name = TextColumn(verbose_name=_("To name"), visible=False)
+    user = TextColumn(verbose_name=_("Agent"), order_by="user__username_key")
+    group = TextColumn(verbose_name=_("Group"))
+    queue_name = TextColumn(verbose_name=_("Queue or campaign"), visible=False)
+    language = tables.Column(verbose_name=_("Language"))
+    tags = tables.Column(verbose_name=_("Tags"), visible=False)
+    duration_ms = NumberColumn(verbose_name=_("Duration"))
+    transcription_state = tables.Column(verbose_name=_("Transcription"))
+    transcription_reason = tables.Column(verbose_name=_("Reason"), visible=False)
+
+    class Meta(PageTable.Meta):
+        order_by = "-started_at"
+        row_attrs = {"data-href": lambda record: reverse("conversations:call", args=[record.pk])}
+
+    snippets: Mapping[Any, str] = {}
+
+    def render_started_at(self, record: Call) -> str:
+        """The link of the row."""
+        address = reverse("conversations:call", args=[record.pk])
+        return format_html('<a href="{}">{}</a>', address, show_time(record.started_at))
+
+    def render_direction(self, record: Call) -> str:
+        """The direction in words."""
+        return record.get_direction_display()
+
+    def value_direction(self, value: str) -> str:
+        """The code."""
+        return value
+
+    def render_parties(self, record: Call) -> str:
+        """Names before numbers, and the extract when the transcript matched the search."""
+        ends = [record.from_name or record.from_number or "–", record.to_name or record.to_number or "–"]
+        line = format_html("<bdi>{}</bdi> → <bdi>{}</bdi>", *ends)
+        snippet = self.snippets.get(record.pk)
+        if not snippet:
+            return line
+        return format_html('{}<span class="p-clip p-soft" dir="auto">{}</span>', line, marked(snippet))
+
+    def value_tags(self, value: list[str]) -> str:
+        """One text."""
+        return "; ".join(value)
+
+    def render_duration_ms(self, value: int) -> str:
+        """Minutes and seconds."""
+        return spoken_duration(value)
+
+    def value_duration_ms(self, value: int) -> float:
+        """Seconds."""
+        return value / 1000
+
+    def render_transcription_state(self, record: Call) -> str:
+        """A badge; the reason is its note."""
+        return badge(
+            record.transcription_state, record.get_transcription_state_display(), record.transcription_reason_label
+        )
+
+    def value_transcription_state(self, value: str) -> str:
+        """The code."""
+        return value

@@ -1,0 +1,22 @@
+"""Routes of conversations."""
+
+from django.urls import path, re_path
+
+from accounts.policy import requires
+from conversations import uploads, views
+
+app_name = "conversations"
+
+_UUID = r"(?P<pk>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+
+urlpatterns = [
+    path("calls/", requires(*views.VIEW_CALLS)(views.CallList.as_view()), name="calls"),
+    path("calls/upload/", uploads.upload, name="upload"),
+    path("calls/<uuid:pk>/", views.call, name="call"),
+    path("calls/<uuid:pk>/audio", views.call_audio, name="call_audio"),
+    path("calls/<uuid:pk>/peaks.json", views.call_peaks, name="call_peaks"),
+    path("calls/<uuid:pk>/words.json", views.call_words, name="call_words"),
+    re_path(
+        rf"^calls/{_UUID}/transcript\.(?P<extension>txt|srt|vtt|json)\Z", views.call_transcript, name="call_transcript"
+    ),
+]

@@ -1,0 +1,172 @@
+"""The calls list, the call page and what belongs to it. Thin: rules are in selectors, services and filters."""
+
+import re
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from accounts.permissions import Permission
+from accounts.policy import requires, viewer
+from conversations import selectors
+from conversations.audio import AudioUnavailable, open_reader, unpack_peaks
+from conversations.codec import spans_of
+from conversations.exports import EXPORTS
+from conversations.filters import CallFilter
+from conversations.models import Call, Recording
+from conversations.shown import call_context
+from conversations.streaming import audio_response
+from conversations.tables import CallTable
+from core.errors import Conflict
+from core.pages import ListPage
+from core.tables import PageTable
+from tenants.doors import current_tenant
+from tenants.keys import data_key
+
+EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
+VIEW_CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
+
+
+class CallList(ListPage):
+    """The calls that the viewer may see; a search shows the place in the transcript where it hit."""
+
+    title = gettext_lazy("Calls")
+    template_name = "conversations/call_list.html"
+    table_class = CallTable
+    filterset_class = CallFilter
+    live = True
+
+    def get_queryset(self) -> QuerySet[Call]:
+        """Own, group's or all."""
+        return selectors.visible_calls(viewer(self.request))
+
+    def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
+        """The page, with extracts for those of its calls whose transcript the viewer may read."""
+        table, context = super().paged(rows)
+        text = self.request.GET.get("q", "").strip()
+        if text and isinstance(table, CallTable):
+            shown = [row.record for row in table.paginated_rows]
+            readable = [found.pk for found in shown if selectors.may_read(viewer(self.request), found)]
+            table.snippets = selectors.snippets(readable, text) if readable else {}
+        return table, context
+
+    def actions(self) -> list[dict[str, Any]]:
+        """Upload, for those who may."""
+        if not viewer(self.request).has(Permission.CALLS_UPLOAD):
+            return []
+        return [{"label": _("Upload"), "url": reverse("conversations:upload"), "icon": "upload", "primary": True}]
+
+    def empty(self) -> dict[str, Any]:
+        """The first call."""
+        empty = {
+            "icon": "phone",
+            "title": _("No calls yet"),
+            "text": _("Calls appear here as soon as they are taken in."),
+        }
+        if viewer(self.request).has(Permission.CALLS_UPLOAD):
+            empty |= {"url": reverse("conversations:upload"), "label": _("Upload calls")}
+        return empty
+
+
+@requires(*VIEW_CALLS)
+@require_safe
+def call(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The call page: player, transcript, facts, processing."""
+    found = selectors.call_for(viewer(request), pk)
+    context = call_context(viewer(request), found, selectors.recording_for(found), selectors.current_transcript(found))
+    return render(request, "conversations/call_detail.html", context)
+
+
+@requires(*VIEW_CALLS)
+@require_safe
+def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The audio, decrypted, by range; ``?download=1`` as a file, which is a right of its own."""
+    found = selectors.call_for(viewer(request), pk)
+    download = request.GET.get("download") == "1"
+    if download:
+        _need(selectors.may_download(viewer(request), found), Permission.CALLS_DOWNLOAD_OWN)
+    else:
+        _need(selectors.may_play(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+    recording = _recording(found)
+    if recording.problem and not download:
+        raise Http404
+    try:
+        reader = open_reader(recording.storage_key, data_key(current_tenant()))
+    except AudioUnavailable as error:
+        raise Conflict(_("The stored audio cannot be read.")) from error
+    return audio_response(
+        request,
+        reader,
+        mime=recording.mime,
+        filename=_file_name(found, EXTENSIONS.get(recording.mime, "bin")),
+        etag=str(recording.pk),
+        attachment=download,
+    )
+
+
+@requires(*VIEW_CALLS)
+@require_safe
+def call_peaks(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Loudness of each channel over time, 0-100, for the player's picture."""
+    found = selectors.call_for(viewer(request), pk)
+    _need(selectors.may_play(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+    recording = _recording(found)
+    return JsonResponse({"duration_ms": recording.duration_ms, "peaks": unpack_peaks(bytes(recording.peaks))})
+
+
+@requires(Permission.TRANSCRIPT_VIEW)
+@require_safe
+def call_words(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Word timings of each turn: [start ms, end ms, first character, end character], counted in code points."""
+    data = _transcript(request, selectors.call_for(viewer(request), pk))
+    turns = [
+        [[span.start_ms, span.end_ms, span.char_start, span.char_end] for span in spans_of(turn)]
+        for turn in data.segments
+    ]
+    return JsonResponse({"turns": turns})
+
+
+@requires(Permission.TRANSCRIPT_VIEW)
+@require_safe
+def call_transcript(request: HttpRequest, pk: uuid.UUID, extension: str) -> HttpResponse:
+    """The transcript as TXT, SRT, VTT or JSON."""
+    found = selectors.call_for(viewer(request), pk)
+    data = _transcript(request, found)
+    written = EXPORTS[extension]
+    response = HttpResponse(written.write(data), content_type=written.mime)
+    response["Content-Disposition"] = content_disposition_header(True, _file_name(found, extension)) or "attachment"
+    return response
+
+
+def _need(held: bool, permission: Permission) -> None:
+    if not held:
+        raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": permission.value})
+
+
+def _recording(found: Call) -> Recording:
+    recording = selectors.recording_for(found)
+    if recording is None:
+        raise Http404
+    return recording
+
+
+def _transcript(request: HttpRequest, found: Call) -> Any:
+    _need(selectors.may_read(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+    transcript = selectors.current_transcript(found)
+    if transcript is None:
+        raise Http404
+    return selectors.transcript_data(transcript)
+
+
+def _file_name(found: Call, extension: str) -> str:
+    """A name for saving: the external id, as far as every file system takes it."""
+    stem = re.sub(r"[^\w.-]+", "-", found.external_id).strip("-.")[:100]
+    return f"{stem or found.pk}.{extension}"

@@ -1,0 +1,26 @@
+"""Filters of the list of queues."""
+
+import django_filters
+from django.utils.translation import gettext_lazy as _
+
+from queues.events import RecordType
+from queues.models import ProcessingQueue, QueueScope
+
+
+class QueueFilter(django_filters.FilterSet):
+    """Name, status, scope and record type."""
+
+    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label=_("Name"))
+    enabled = django_filters.ChoiceFilter(
+        choices=[("true", _("Enabled")), ("false", _("Disabled"))], label=_("Status"), method="by_status"
+    )
+    scope = django_filters.ChoiceFilter(choices=QueueScope.choices, label=_("Scope"))
+    record_type = django_filters.ChoiceFilter(choices=RecordType.choices, label=_("Record type"))
+
+    class Meta:
+        model = ProcessingQueue
+        fields: list[str] = []
+
+    def by_status(self, queryset, name, value):  # type: ignore[no-untyped-def]
+        """Enabled or disabled queues."""
+        return queryset.filter(enabled=value == "true")

@@ -1,0 +1,86 @@
+"""The form of a processing queue (domain T12)."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from core.forms import EnableField, VersionedForm
+from queues.events import Event, RecordType
+from queues.models import ProcessingQueue, QueueScope
+from tenants.models import Tenant, TenantGroup
+
+
+class QueueForm(VersionedForm):
+    """Fields in the order of the guide; rules over several fields are the service's."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    enabled = EnableField()
+    scope = forms.ChoiceField(
+        label=_("Scope"),
+        choices=QueueScope.choices,
+        initial=QueueScope.GLOBAL,
+        help_text=_("A global queue takes the records of every tenant; the job that reads it filters."),
+    )
+    tenant = forms.ModelChoiceField(
+        label=_("Tenant"),
+        queryset=Tenant.objects.order_by("name"),
+        required=False,
+        help_text=_("Only for the scope “One tenant”."),
+    )
+    tenant_groups = forms.ModelMultipleChoiceField(
+        label=_("Tenant groups"),
+        queryset=TenantGroup.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Only for the scope “Tenant groups”."),
+    )
+    record_type = forms.ChoiceField(label=_("Record type"), choices=RecordType.choices, initial=RecordType.CALL)
+    events = forms.MultipleChoiceField(
+        label=_("Populate queue with events"),
+        choices=Event.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    replicate = forms.BooleanField(
+        label=_("Replicate this queue settings to the pairing server"), required=False
+    )
+    sections = [
+        ("", ["name", "enabled", "scope", "tenant", "tenant_groups"]),
+        ("", ["record_type", "events"]),
+        (_("Replication"), ["replicate"]),
+    ]
+
+    def __init__(self, *args: Any, queue: ProcessingQueue | None = None, **kwargs: Any) -> None:
+        self.queue = queue
+        super().__init__(*args, **kwargs)
+
+    def clean_name(self) -> str:
+        """Queue names are unique, whatever their case."""
+        name: str = self.cleaned_data["name"]
+        same = ProcessingQueue.objects.filter(name__iexact=name)
+        if self.queue is not None:
+            same = same.exclude(pk=self.queue.pk)
+        if same.exists():
+            raise ValidationError(_("There is a queue with this name."))
+        return name
+
+    def values(self) -> dict[str, Any]:
+        """What the service stores; a tenant is kept only by the scope that needs it."""
+        names = ("name", "enabled", "scope", "record_type", "events", "replicate")
+        values = {name: self.cleaned_data[name] for name in names}
+        one_tenant = values["scope"] == QueueScope.ONE_TENANT
+        return {**values, "tenant": self.cleaned_data["tenant"] if one_tenant else None}
+
+    def groups_of_scope(self) -> list[TenantGroup]:
+        """The tenant groups, kept only by the scope that needs them."""
+        if self.cleaned_data["scope"] != QueueScope.TENANT_GROUPS:
+            return []
+        return list(self.cleaned_data["tenant_groups"])
+
+
+def initial_of(queue: ProcessingQueue) -> dict[str, Any]:
+    """The stored values as the form shows them."""
+    names = ("name", "enabled", "scope", "tenant", "record_type", "events", "replicate", "version")
+    return {**{name: getattr(queue, name) for name in names}, "tenant_groups": queue.tenant_groups.all()}

@@ -1,0 +1,189 @@
+"""Pages of processing queues: each rule with its success and its refusal."""
+
+import re
+import uuid
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from audit.models import AuditEntry
+from queues.models import ProcessingQueue, QueueItem
+
+
+@pytest.fixture
+def root(client_for, people):
+    return client_for(people.platform_admin)
+
+
+@pytest.fixture
+def queue(db):
+    return ProcessingQueue.objects.create(name="Calls", events=["call.recording_finished"])
+
+
+def fill(queue, tenant, number):
+    now = timezone.now()
+    QueueItem.objects.bulk_create(
+        QueueItem(queue=queue, tenant=tenant, record_type="call", record_id=uuid.uuid4(), event="call.created",
+                  published_at=now, refreshed_at=now)
+        for _n in range(number)
+    )
+
+
+def values(**changes):
+    return {
+        "name": "Transcribe",
+        "enabled": "on",
+        "scope": "global",
+        "record_type": "call",
+        "events": ["call.recording_finished"],
+        **changes,
+    }
+
+
+def test_the_list_shows_pending_scope_events_and_that_nobody_reads(root, queue, acme):
+    fill(queue, acme, 3)
+    page = root.get(reverse("queues:queues"))
+    assert page.status_code == 200
+    text = page.content.decode()
+    for shown in ("Calls", "Global", "Call - Recording finished", ">3<", "No job", "Purge"):
+        assert shown in text, shown
+
+
+def test_a_queue_needs_an_event_and_a_new_name(root, queue):
+    url = reverse("queues:add")
+    for changes, message in [
+        ({"events": []}, "Choose at least one event"),
+        ({"name": "calls"}, "There is a queue with this name."),
+        ({"events": ["integration_event.created"]}, "must belong to the record type"),
+        ({"scope": "one_tenant"}, "needs a tenant"),
+        ({"scope": "tenant_groups"}, "at least one group"),
+        ({"events": ["nonsense"]}, "nonsense"),
+        ({"name": "a\x00b"}, "Null characters"),
+    ]:
+        page = root.post(url, values(**changes))
+        assert page.status_code == 422, changes
+        assert message in page.content.decode(), changes
+    assert ProcessingQueue.objects.count() == 1
+    saved = root.post(url, values(), follow=True)
+    assert "No job reads this queue." in saved.content.decode()
+    assert ProcessingQueue.objects.get(name="Transcribe").events == ["call.recording_finished"]
+    assert AuditEntry.objects.filter(action="queue.created").exists()
+
+
+def test_the_second_of_two_admins_gets_a_conflict_and_keeps_what_was_typed(root, queue):
+    url = reverse("queues:queue", args=[queue.pk])
+    assert re.search(r'name="version"[^>]*value="1"', root.get(url).content.decode())
+    assert root.post(url, values(name="First", version=1)).status_code == 302
+    page = root.post(url, values(name="Second", version=1))
+    assert page.status_code == 409
+    assert "changed by somebody else" in page.content.decode()
+    assert 'value="Second"' in page.content.decode()
+    queue.refresh_from_db()
+    assert (queue.name, queue.version) == ("First", 2)
+
+
+def test_deleting_needs_the_typed_name_and_says_how_many_go(root, queue, acme):
+    fill(queue, acme, 2)
+    url = reverse("queues:delete", args=[queue.pk])
+    assert "2 pending records" in root.get(url).content.decode()
+    assert root.post(url, {"confirm_name": "Call"}).status_code == 422
+    assert QueueItem.objects.count() == 2
+    assert root.post(url, {"confirm_name": "Calls"}).status_code == 302
+    assert not ProcessingQueue.objects.exists()
+    assert not QueueItem.objects.exists()
+
+
+def test_a_queue_that_a_job_reads_cannot_be_deleted(root, queue):
+    from jobs.models import JobDefinition
+
+    JobDefinition.objects.create(name="Reader", kind="transcription", source_queue=queue)
+    page = root.post(reverse("queues:delete", args=[queue.pk]), {"confirm_name": "Calls"})
+    assert page.status_code == 409
+    assert "Reader" in page.content.decode()
+    assert ProcessingQueue.objects.exists()
+
+
+def test_purging_shows_the_count_first_and_keeps_the_queue(root, queue, acme):
+    fill(queue, acme, 4)
+    url = reverse("queues:purge", args=[queue.pk])
+    assert "4 pending records" in root.get(url).content.decode()
+    assert QueueItem.objects.count() == 4
+    root.post(url)
+    assert not QueueItem.objects.exists()
+    assert ProcessingQueue.objects.exists()
+
+
+def test_bulk_disables_the_chosen_and_enables_all_that_match(root, queue):
+    other = ProcessingQueue.objects.create(name="Other", events=["call.created"])
+    url = reverse("queues:bulk")
+    root.post(url, {"action": "disable", "selection": [str(other.pk), "nonsense", "99999999999999"]})
+    assert list(ProcessingQueue.objects.filter(enabled=False)) == [other]
+    root.post(f"{url}?q=oth", {"action": "enable", "all_matching": "1"})
+    assert not ProcessingQueue.objects.filter(enabled=False).exists()
+    assert root.post(url, {"action": "explode"}).status_code == 400
+    assert root.get(url).status_code == 405
+
+
+def test_only_those_with_the_permission_see_or_change_queues(client_for, people, queue):
+    urls = ["queues:queues", "queues:add"]
+    client = client_for(people.tenant_admin)
+    for name in urls:
+        page = client.get(reverse(name))
+        assert page.status_code == 403
+        assert "queues." in page.content.decode()
+    assert client.post(reverse("queues:purge", args=[queue.pk])).status_code == 403
+    assert client_for(people.platform_admin).get(reverse("queues:queues")).status_code == 200
+
+
+def test_unknown_queues_are_not_found(root):
+    for name in ("queue", "purge", "delete"):
+        assert root.get(reverse(f"queues:{name}", args=[2**62])).status_code == 404
+
+
+def test_the_export_is_what_is_shown_and_runs_no_formula(root, queue):
+    ProcessingQueue.objects.create(name='=cmd|"calc"', events=["call.created"])
+    ProcessingQueue.objects.create(name="@sum", enabled=False, events=["call.created"])
+    answer = root.get(reverse("queues:queues"), {"format": "csv", "enabled": "true", "sort": "-name"})
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    assert answer["Content-Disposition"].startswith("attachment")
+    lines = text.splitlines()
+    assert lines[0].startswith("Name,Status,Scope")
+    assert lines[1].startswith("Calls,Enabled,Global")
+    assert lines[2].startswith('"\'=cmd')
+    assert len(lines) == 3
+
+
+def test_a_poll_gets_204_until_something_changes(root, queue, acme):
+    url = reverse("queues:queues")
+    stamp = root.get(url)["ETag"]
+    poll = {"HX-Request": "true", "HX-Target": "div#list"}
+    assert root.get(url, headers={**poll, "If-None-Match": stamp}).status_code == 204
+    fill(queue, acme, 1)
+    changed = root.get(url, headers={**poll, "If-None-Match": stamp})
+    assert changed.status_code == 200
+    assert b'id="list"' in changed.content
+    assert b"<html" not in changed.content
+    assert root.get(url, headers={"If-None-Match": stamp}).status_code == 200
+
+
+def test_sizes_and_pages_are_clamped_and_wrong_filters_are_named(root):
+    ProcessingQueue.objects.bulk_create(
+        ProcessingQueue(name=f"Q{n:03}", events=["call.created"]) for n in range(30)
+    )
+    url = reverse("queues:queues")
+    page = root.get(url, {"per_page": "7", "page": "99"})
+    assert page.context["table"].page.paginator.per_page == 25
+    assert page.context["table"].page.number == 2
+    assert root.get(url, {"page": "-1", "sort": "nonsense"}).status_code == 200
+    refused = root.get(url, {"scope": "nonsense"})
+    assert refused.status_code == 400
+    assert len(refused.context["table"].rows) == 0
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(root, acme, django_assert_max_num_queries):
+    for number in range(20):
+        queue = ProcessingQueue.objects.create(name=f"Q{number}", events=["call.created"])
+        fill(queue, acme, 1)
+    with django_assert_max_num_queries(15):
+        assert root.get(reverse("queues:queues")).status_code == 200

@@ -1,0 +1,96 @@
+"""The list of speech engines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.tables import EMPTY, ActionsColumn, PageTable, badge, link, links, show_time
+from transcription.models import EngineTest, SpeechEngine
+from transcription.registry import engine_types
+
+
+class EngineTable(PageTable):
+    """Name, type, status, visibility, last test and the jobs that use the engine (domain T8)."""
+
+    name = tables.Column(verbose_name=gettext_lazy("Name"))
+    engine_type = tables.Column(verbose_name=gettext_lazy("Engine"))
+    enabled = tables.Column(verbose_name=gettext_lazy("Status"))
+    visibility = tables.Column(verbose_name=gettext_lazy("Visibility"))
+    last_test_at = tables.Column(verbose_name=gettext_lazy("Last test"))
+    jobs = tables.Column(accessor="pk", verbose_name=gettext_lazy("Used by"), orderable=False)
+    actions = ActionsColumn()
+
+    class Meta(PageTable.Meta):
+        order_by = "name"
+
+    def __init__(
+        self, *args: Any, jobs: Mapping[int, Sequence[tuple[int, str]]], may_edit: bool, **kwargs: Any
+    ) -> None:
+        self.jobs, self.may_edit = jobs, may_edit
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("actions",))
+
+    def render_name(self, value: str, record: SpeechEngine) -> str:
+        """A link to the form for those who may edit."""
+        return link(reverse("transcription:engine", args=[record.pk]), value) if self.may_edit else value
+
+    def value_name(self, value: str) -> str:
+        """The bare name."""
+        return value
+
+    def render_engine_type(self, value: str) -> str:
+        """The label of the type."""
+        kind = engine_types().get(value)
+        return str(kind.label) if kind else value
+
+    def render_enabled(self, record: SpeechEngine) -> str:
+        """Enabled, disabled, or paused with the reason."""
+        if record.paused_at is not None:
+            return format_html(
+                '{}<br><span class="p-soft"><bdi>{}</bdi></span>', badge("paused"), record.pause_reason
+            )
+        return badge("enabled" if record.enabled else "disabled")
+
+    def value_enabled(self, record: SpeechEngine) -> str:
+        """One word, and the reason of a pause."""
+        if record.paused_at is not None:
+            return f"{_('Paused')}: {record.pause_reason}"
+        return _("Enabled") if record.enabled else _("Disabled")
+
+    def render_visibility(self, record: SpeechEngine) -> str:
+        """Global, or the tenant."""
+        return record.tenant.name if record.tenant is not None else record.get_visibility_display()
+
+    def render_last_test_at(self, record: SpeechEngine) -> str:
+        """State and time."""
+        state = EngineTest.State(record.last_test_state)  # type: ignore[attr-defined]
+        return format_html("{} {}", badge(state.value, str(state.label)), show_time(record.last_test_at))  # type: ignore[attr-defined]
+
+    def value_last_test_at(self, record: SpeechEngine) -> str:
+        """State and time in plain words."""
+        if record.last_test_at is None:  # type: ignore[attr-defined]
+            return ""
+        return f"{record.last_test_state} {record.last_test_at.isoformat(timespec='seconds')}"  # type: ignore[attr-defined]
+
+    def render_jobs(self, record: SpeechEngine) -> str:
+        """Links to the jobs."""
+        used = self.jobs.get(record.pk, ())
+        return format_html_join(", ", "{}", ((link(reverse("jobs:job", args=[pk]), name),) for pk, name in used)) or EMPTY
+
+    def value_jobs(self, record: SpeechEngine) -> str:
+        """The names."""
+        return ", ".join(name for _pk, name in self.jobs.get(record.pk, ()))
+
+    def render_actions(self, record: SpeechEngine) -> str:
+        """Edit, Test Connection, Resume (when paused), Delete."""
+        actions = [
+            (reverse("transcription:engine", args=[record.pk]), _("Edit")),
+            (reverse("transcription:test_start", args=[record.pk]), _("Test Connection")),
+        ]
+        if record.paused_at is not None:
+            actions.append((reverse("transcription:resume", args=[record.pk]), _("Resume")))
+        return links([*actions, (reverse("transcription:delete", args=[record.pk]), _("Delete"))])

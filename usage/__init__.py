@@ -1,0 +1,1 @@
+"""Dashboards: reads only."""

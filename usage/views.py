@@ -1,0 +1,173 @@
+"""The start page: the pipeline for platform administrators, the own tenant's calls for everybody else."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from accounts.permissions import Permission
+from accounts.policy import viewer
+from conversations.models import Call, TranscriptionState
+from core.pages import Page, stamp_of
+from core.tables import badge, show_time
+from jobs.models import JobDefinition
+from transcription.models import SpeechEngine
+from usage.selectors import (
+    Pipeline,
+    call_states,
+    engines_by_state,
+    jobs_on_home,
+    late_since,
+    pipeline,
+    queues_without_reader,
+    recent_calls,
+)
+
+STATE_LOOKS = {
+    TranscriptionState.COMPLETED: ("circle-check", "success"),
+    TranscriptionState.IN_PROGRESS: ("loader-2", "info"),
+    TranscriptionState.FAILED: ("alert-circle", "danger"),
+    TranscriptionState.SKIPPED: ("player-skip-forward", "muted"),
+    TranscriptionState.ABORTED: ("ban", "warning"),
+    TranscriptionState.NONE: ("circle-dashed", "muted"),
+}
+CALL_RIGHTS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
+
+
+class Home(Page):
+    """What happens now, and what needs somebody."""
+
+    title = gettext_lazy("Home")
+    template_name = "usage/home.html"
+    region = "home"
+    live = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The page or its region."""
+        user = viewer(request)
+        content = self.platform(user) if user.has(Permission.JOBS_VIEW) else self.tenant(user)
+        if any(user.has(right) for right in CALL_RIGHTS):
+            content |= {"recent": [recent(call) for call in recent_calls(user)], "show_recent": True}
+            content["recent_url"] = reverse("conversations:calls")
+        return self.show(self.context(**content), stamp=stamp_of(content))
+
+    def platform(self, user: User) -> dict[str, Any]:
+        """Pipeline, engines, jobs and what needs attention."""
+        strip, jobs, engines = pipeline(), jobs_on_home(), engines_by_state()
+        return {
+            "tiles": strip_tiles(strip),
+            "attention": attention(strip, jobs, engines),
+            "show_attention": True,
+            "engines": [engine_line(engine) for engine in engines],
+            "jobs": [job_line(job) for job in jobs],
+            "show_platform": True,
+            "next_steps": next_steps(engines, jobs),
+        }
+
+    def tenant(self, user: User) -> dict[str, Any]:
+        """The own calls by transcription state; each tile leads to the calls behind it."""
+        if not any(user.has(right) for right in CALL_RIGHTS):
+            return {}
+        url, counts = reverse("conversations:calls"), call_states(user)
+        tiles = [
+            {
+                "label": TranscriptionState(state).label,
+                "value": f"{counts[state]:,}",
+                "icon": icon,
+                "tone": tone,
+                "url": f"{url}?state={state}",
+            }
+            for state, (icon, tone) in STATE_LOOKS.items()
+        ]
+        return {"tiles": tiles, "subtitle": user.tenant.name}
+
+
+def strip_tiles(strip: Pipeline) -> list[dict[str, Any]]:
+    """Queues → in progress → final states."""
+    waits = _("oldest: %(age)s") % {"age": timesince(strip.oldest)} if strip.oldest else _("nothing waits")
+    figures = [
+        (_("Pending in queues"), strip.pending, "stack-2", "muted", waits, reverse("queues:queues")),
+        (_("In progress"), strip.in_progress, "loader-2", "info", "", reverse("jobs:jobs")),
+        (_("Completed"), strip.completed, "circle-check", "success", "", reverse("jobs:jobs")),
+        (_("Failed"), strip.failed, "alert-circle", "danger", "", reverse("jobs:jobs")),
+        (_("Skipped"), strip.skipped, "player-skip-forward", "muted", "", reverse("jobs:jobs")),
+    ]
+    return [
+        {"label": label, "value": f"{value:,}", "icon": icon, "tone": tone, "note": note, "url": url}
+        for label, value, icon, tone, note, url in figures
+    ]
+
+
+def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEngine]) -> list[dict[str, Any]]:
+    """What somebody should look at, the worst first."""
+    items: list[dict[str, Any]] = [
+        {
+            "tone": "danger",
+            "text": _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason},
+            "url": reverse("transcription:engine", args=[engine.pk]),
+        }
+        for engine in engines
+        if engine.paused_at is not None
+    ]
+    if strip.failed_today:
+        text = ngettext(
+            "%(n)s record failed within a day", "%(n)s records failed within a day", strip.failed_today
+        ) % {"n": f"{strip.failed_today:,}"}
+        url = reverse("jobs:records", args=[jobs[0].pk]) + "?status=failed" if len(jobs) == 1 else reverse("jobs:jobs")
+        items.append({"tone": "danger", "text": text, "url": url})
+    for queue in queues_without_reader():
+        text = _("No enabled job reads the queue “%(name)s”.") % {"name": queue.name}
+        items.append({"tone": "warning", "text": text, "url": reverse("queues:queue", args=[queue.pk])})
+    for job in jobs:
+        if not job.enabled and (job.pending or job.in_progress):  # type: ignore[attr-defined]
+            text = _("The job “%(name)s” is stopped while records wait for it.") % {"name": job.name}
+            items.append({"tone": "warning", "text": text, "url": reverse("jobs:job", args=[job.pk])})
+    if late_since(strip.oldest) and strip.oldest is not None:
+        text = _("The oldest pending record waits since %(age)s.") % {"age": timesince(strip.oldest)}
+        items.append({"tone": "warning", "text": text, "url": reverse("queues:queues")})
+    return items
+
+
+def engine_line(engine: SpeechEngine) -> dict[str, str]:
+    """Name and state of an engine."""
+    state = "paused" if engine.paused_at is not None else ("enabled" if engine.enabled else "disabled")
+    return {"label": engine.name, "url": reverse("transcription:engine", args=[engine.pk]), "badge": badge(state)}
+
+
+def job_line(job: JobDefinition) -> dict[str, str]:
+    """Name, state and last activity of a job."""
+    state = ("running" if job.running else "enabled") if job.enabled else "disabled"  # type: ignore[attr-defined]
+    return {
+        "label": job.name,
+        "url": reverse("jobs:job", args=[job.pk]),
+        "badge": badge(state),
+        "time": show_time(job.last_activity, seconds=True),  # type: ignore[attr-defined]
+    }
+
+
+def next_steps(engines: list[SpeechEngine], jobs: list[JobDefinition]) -> list[dict[str, Any]]:
+    """The way to the first transcript, until it is gone."""
+    if engines and jobs:
+        return []
+    return [
+        {"label": _("Add a speech engine"), "url": reverse("transcription:engines"), "done": bool(engines)},
+        {"label": _("Add a processing queue"), "url": reverse("queues:queues"), "done": bool(jobs)},
+        {"label": _("Add a job"), "url": reverse("jobs:jobs"), "done": bool(jobs)},
+    ]
+
+
+def recent(call: Call) -> dict[str, Any]:
+    """One line of the latest calls."""
+    parties = [call.from_name or call.from_number, call.to_name or call.to_number]
+    return {
+        "label": " → ".join(party for party in parties if party) or call.external_id,
+        "note": str(call.user) if call.user is not None else "",
+        "time": call.started_at,
+        "state": call.transcription_state,
+        "state_label": call.get_transcription_state_display(),
+        "url": reverse("conversations:call", args=[call.pk]),
+    }
