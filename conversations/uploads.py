@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
@@ -60,7 +61,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"ok": stored, "results": results}, status=201 if stored else 422)
     if not stored:
         return _page(request, form, status=422, results=results)
-    messages.success(request, _("%(count)d calls were stored.") % {"count": len(results)})
+    stored = ngettext("%(count)d call was stored.", "%(count)d calls were stored.", len(results))
+    messages.success(request, stored % {"count": len(results)})
     return redirect(results[0]["url"] if len(results) == 1 else reverse("conversations:calls"))
 
 

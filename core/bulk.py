@@ -71,6 +71,7 @@ class BulkMixin(ListPage):
             title=f"{label}: {number}",
             message=f"{number} ({by}). {consequence}",
             confirm_label=label,
+            danger=any(item["name"] == action and item.get("danger") for item in self.bulk_actions),
             cancel_url=with_query(self.list_url(), self.request.GET),
             chosen=[*chosen, ("confirmed", "1")],
         )

@@ -1,5 +1,6 @@
 """Middleware without knowledge of tenants or users: request id, response headers, errors that have a message."""
 
+import errno
 import logging
 import re
 import uuid
@@ -7,6 +8,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from core.errors import ParlanceError
 from core.logs import request_id
@@ -64,6 +66,10 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer for ParlanceError; everything else is Django's business."""
+        if isinstance(exception, OSError) and exception.errno in {errno.ENOSPC, errno.EDQUOT}:
+            logger.error("The disk is full")
+            message = _("The disk of the server is full. Nothing was stored; try again later.")
+            return error_response(request, 507, message, code="disk_full")
         if not isinstance(exception, ParlanceError):
             return None
         logger.info("Refused with %s: %s", exception.status, exception.code)

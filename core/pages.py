@@ -81,14 +81,18 @@ class Page(View):
         """The way to this page."""
         return []
 
+    @property
+    def polled(self) -> bool:
+        """True when only the live region is asked for."""
+        return bool(self.region) and self.request.headers.get("HX-Target", "").endswith(f"#{self.region}")
+
     def context(self, **extra: Any) -> dict[str, Any]:
         """What templates of pages read."""
         return {"title": self.get_title(), "breadcrumbs": self.breadcrumbs(), **extra}
 
     def show(self, context: Mapping[str, Any], *, status: int = 200, stamp: str = "") -> HttpResponse:
         """Render; a poll of the live region gets only the content, and 204 when its stamp is still the same."""
-        request = self.request
-        polled = bool(self.region) and request.headers.get("HX-Target", "").endswith(f"#{self.region}")
+        request, polled = self.request, self.polled
         if polled and stamp and request.headers.get("If-None-Match") == stamp:
             return HttpResponse(status=204)
         values = {

@@ -130,6 +130,4 @@ class PageTable(tables.Table):
 
     def header(self) -> list[str]:
         """The headings of what is exported."""
-        return [
-            str(column.header) for column in self.columns.iterall() if not column.column.exclude_from_export
-        ]
+        return [str(column.header) for column in self.columns.iterall() if not column.column.exclude_from_export]

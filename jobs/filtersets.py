@@ -108,14 +108,10 @@ class RecordFilter(django_filters.FilterSet):
 
     date_from = DayFilter(field_name="moment", lookup_expr="gte", label=gettext_lazy("From"))
     date_to = DayFilter(field_name="moment", lookup_expr="lt", label=gettext_lazy("To"))
-    status = django_filters.ChoiceFilter(
-        field_name="state", choices=Record.State.choices, label=gettext_lazy("Status")
-    )
+    status = django_filters.ChoiceFilter(field_name="state", choices=Record.State.choices, label=gettext_lazy("Status"))
     record_id = RecordIdFilter(field_name="record_id", label=gettext_lazy("Search by Record ID"))
     reason = django_filters.ChoiceFilter(choices=Reason.choices, label=gettext_lazy("Reason"), method="by_reason")
-    tenant = django_filters.ModelChoiceFilter(
-        queryset=Tenant.objects.order_by("name"), label=gettext_lazy("Tenant")
-    )
+    tenant = django_filters.ModelChoiceFilter(queryset=Tenant.objects.order_by("name"), label=gettext_lazy("Tenant"))
 
     class Meta:
         model = Record

@@ -78,7 +78,11 @@ class ClauseField(forms.MultiValueField):
         else:
             operators = [(name, OPERATORS[name]) for name in field.operators if name in OPERATORS]
             values = list(field.choices)
-            parts = (use, forms.ChoiceField(choices=operators), forms.ChoiceField(choices=values))
+            parts = (
+                use,
+                forms.ChoiceField(choices=operators, required=False),
+                forms.ChoiceField(choices=values, required=False),
+            )
             boxes += [
                 forms.Select(choices=operators, attrs={"aria-label": _("operator")}),
                 forms.Select(choices=values, attrs={"aria-label": _("value")}),
@@ -94,6 +98,8 @@ class ClauseField(forms.MultiValueField):
             return None
         _on, first, second = data_list
         if not self.between:
+            if not first or not second:
+                raise ValidationError(_("Choose an operator and a value."))
             return {"field": self.name, "op": first, "value": second}
         if first is None or second is None:
             raise ValidationError(_("Give both durations."))

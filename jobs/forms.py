@@ -98,8 +98,7 @@ class JobForm(VersionedForm):
         names = []
         labels = [label for label, _value in self.kind.describe({})]
         for (name, choices), label in zip(self.kind.choices().items(), labels, strict=True):
-            # Not required here: the kind refuses a missing value in its own words.
-            self.fields[name] = forms.ChoiceField(label=label, choices=[("", "—"), *choices], required=False)
+            self.fields[name] = forms.ChoiceField(label=label, choices=[("", "—"), *choices])
             if self.job is not None:
                 self.initial.setdefault(name, self.job.settings.get(name))
             names.append(name)
@@ -130,7 +129,16 @@ class JobForm(VersionedForm):
     def values(self) -> dict[str, Any]:
         """What the service stores; tenant and cron are kept only by the scope and schedule that need them."""
         cleaned = self.cleaned_data
-        names = ("name", "enabled", "access_scope", "data_source", "source_queue", "schedule", "time_zone", *self.advanced)
+        names = (
+            "name",
+            "enabled",
+            "access_scope",
+            "data_source",
+            "source_queue",
+            "schedule",
+            "time_zone",
+            *self.advanced,
+        )
         return {
             **{name: cleaned[name] for name in names},
             "kind": self.kind.key,

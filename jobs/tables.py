@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
+from core.tables import EMPTY, NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
 from jobs.describing import scope_text
 from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
 
@@ -86,26 +86,36 @@ class JobTable(PageTable):
 
     def value_schedule(self, record: JobDefinition) -> str:
         """One line."""
-        return f"{record.cron} {record.time_zone}" if record.schedule == Schedule.CRON else record.get_schedule_display()
+        return (
+            f"{record.cron} {record.time_zone}" if record.schedule == Schedule.CRON else record.get_schedule_display()
+        )
 
     def render_progress(self, record: JobDefinition) -> str:
         """Counters of the newest run and what is in progress now."""
         run = record.last_run or {}  # type: ignore[attr-defined]
-        return _("%(done)s completed, %(failed)s failed, %(skipped)s skipped, %(open)s in progress") % {
+        ended = _("%(done)s completed, %(failed)s failed") % {
             "done": run.get("completed", 0),
             "failed": run.get("failed", 0),
+        }
+        rest = _("%(skipped)s skipped, %(open)s in progress") % {
             "skipped": run.get("skipped", 0),
             "open": record.in_progress,  # type: ignore[attr-defined]
         }
+        return format_html('<span class="p-nowrap">{}</span><br><span class="p-nowrap">{}</span>', ended, rest)
+
+    def value_progress(self, record: JobDefinition) -> int:
+        """How many records are in progress."""
+        return record.in_progress  # type: ignore[attr-defined]
 
 
 class RunTable(PageTable):
     """All runs: one a calendar day (domain M7, C22)."""
 
     number = NumberColumn(verbose_name=gettext_lazy("Run"))
-    day = tables.DateColumn(format="Y-m-d", verbose_name=gettext_lazy("Day"))
-    started_at = TimeColumn(verbose_name=gettext_lazy("Start Time"), seconds=True)
-    last_activity_at = TimeColumn(verbose_name=gettext_lazy("Last activity"), seconds=True)
+    day = tables.DateColumn(format="Y-m-d", verbose_name=gettext_lazy("Day"), attrs={"td": {"class": "p-nowrap"}})
+    # Exported only: the numbers need the width.
+    started_at = TimeColumn(verbose_name=gettext_lazy("Start Time"), visible=False)
+    last_activity_at = TimeColumn(verbose_name=gettext_lazy("Last activity"), visible=False)
     passes = NumberColumn(verbose_name=gettext_lazy("Passes"))
     taken = NumberColumn(verbose_name=gettext_lazy("Taken"))
     uploaded = NumberColumn(verbose_name=gettext_lazy("Uploaded"))
@@ -134,8 +144,8 @@ class RecordTable(PageTable):
     tenant = TextColumn(verbose_name=gettext_lazy("Tenant"))
     checks = NumberColumn(verbose_name=gettext_lazy("Retries"))
     next_at = TimeColumn(verbose_name=gettext_lazy("Next retry"), seconds=True)
-    reason = tables.Column(verbose_name=gettext_lazy("Reason"))
-    last_error = TextColumn(verbose_name=gettext_lazy("Last error"))
+    last_error = tables.Column(verbose_name=gettext_lazy("Last error"), empty_values=())
+    reason = tables.Column(verbose_name=gettext_lazy("Reason"), visible=False)  # exported only
 
     def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
@@ -159,7 +169,7 @@ class RecordTable(PageTable):
         return str(record.record_id)
 
     def render_checks(self, record: Record) -> str:
-        """"20 / 50" as in the guide: checks of those that are allowed (domain C19)."""
+        """ "20 / 50" as in the guide: checks of those that are allowed (domain C19)."""
         return f"{record.checks} / {record.job.max_checks}"
 
     def render_next_at(self, record: Record) -> str:
@@ -170,9 +180,13 @@ class RecordTable(PageTable):
         """ISO 8601, or empty."""
         return record.next_at.isoformat(timespec="seconds") if record.state == Record.State.IN_PROGRESS else ""
 
-    def render_reason(self, record: Record) -> str:
-        """The reason as a sentence."""
-        return record.reason_label
+    def render_last_error(self, record: Record) -> str:
+        """The last error, else the reason as a sentence."""
+        return format_html("<bdi>{}</bdi>", record.last_error or record.reason_label or EMPTY)
+
+    def value_last_error(self, record: Record) -> str:
+        """As shown."""
+        return record.last_error or record.reason_label
 
 
 class LogTable(PageTable):

@@ -43,9 +43,7 @@ class QueueForm(VersionedForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    replicate = forms.BooleanField(
-        label=_("Replicate this queue settings to the pairing server"), required=False
-    )
+    replicate = forms.BooleanField(label=_("Replicate this queue settings to the pairing server"), required=False)
     sections = [
         ("", ["name", "enabled", "scope", "tenant", "tenant_groups"]),
         ("", ["record_type", "events"]),

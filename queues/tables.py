@@ -20,8 +20,12 @@ class QueueTable(PageTable):
     name = tables.Column(verbose_name=gettext_lazy("Name"))
     enabled = tables.Column(verbose_name=gettext_lazy("Status"))
     scope = tables.Column(verbose_name=gettext_lazy("Scope"))
-    record_type = tables.Column(accessor="get_record_type_display", verbose_name=gettext_lazy("Record type"),
-                                order_by="record_type")
+    record_type = tables.Column(
+        accessor="get_record_type_display",
+        verbose_name=gettext_lazy("Record type"),
+        visible=False,
+        order_by="record_type",
+    )
     events = tables.Column(verbose_name=gettext_lazy("Events"), orderable=False)
     pending = NumberColumn(verbose_name=gettext_lazy("Pending"))
     oldest = TimeColumn(verbose_name=gettext_lazy("Oldest"), ago=True)
@@ -77,10 +81,9 @@ class QueueTable(PageTable):
         return ", ".join(job.name for job in record.jobs.all())  # type: ignore[attr-defined]
 
     def render_actions(self, record: ProcessingQueue) -> str:
-        """Edit, purge, delete."""
+        """Purge and delete; the name leads to the form."""
         return links(
             [
-                (reverse("queues:queue", args=[record.pk]), _("Edit")),
                 (reverse("queues:purge", args=[record.pk]), _("Purge")),
                 (reverse("queues:delete", args=[record.pk]), _("Delete")),
             ]

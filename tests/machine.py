@@ -38,6 +38,10 @@ class Machine:
     children: dict[str, subprocess.Popen] = field(default_factory=dict)
     web_port: int = 0
 
+    def url(self, path: str) -> str:
+        """An address of the web process."""
+        return f"http://127.0.0.1:{self.web_port}{path}"
+
     def manage(self, *arguments: str) -> str:
         """Run a management command to its end."""
         command = [sys.executable, "manage.py", *arguments]

@@ -29,7 +29,11 @@ class EngineForm(VersionedForm):
     )
 
     def __init__(
-        self, *args: Any, engine: SpeechEngine | None = None, stored_secrets: frozenset[str] = frozenset(), **kwargs: Any
+        self,
+        *args: Any,
+        engine: SpeechEngine | None = None,
+        stored_secrets: frozenset[str] = frozenset(),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         choices = [choice for choice in engine_choices() if engine is None or choice[0] == engine.engine_type]
@@ -43,8 +47,15 @@ class EngineForm(VersionedForm):
             else:
                 self.fields[name] = option_field(field)
                 self.option_names.append(name)
-        shown = [*self.option_names, *(name for name in self.fields if name.removeprefix("clear_") in self.secret_names)]
-        basic = {name for name in shown if self.fields[name].required or not isinstance(self.fields[name], forms.IntegerField)}
+        shown = [
+            *self.option_names,
+            *(name for name in self.fields if name.removeprefix("clear_") in self.secret_names),
+        ]
+        basic = {
+            name
+            for name in shown
+            if self.fields[name].required or not isinstance(self.fields[name], forms.IntegerField)
+        }
         self.sections = [
             ("", ["engine_type", "name", "enabled", "visibility", "tenant"]),
             (str(_("Settings")), [name for name in shown if name in basic]),
@@ -95,7 +106,11 @@ def option_field(field: Any) -> forms.Field:
         return forms.BooleanField(required=False, initial=field.default, **common)
     if field.annotation is int:
         return forms.IntegerField(
-            required=field.is_required(), initial=field.default, min_value=_bound(field, "ge"), max_value=_bound(field, "le"), **common
+            required=field.is_required(),
+            initial=field.default,
+            min_value=_bound(field, "ge"),
+            max_value=_bound(field, "le"),
+            **common,
         )
     length = _bound(field, "max_length") or 300
     widget = forms.TextInput(attrs={"dir": "ltr", "spellcheck": "false"})

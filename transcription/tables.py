@@ -50,9 +50,7 @@ class EngineTable(PageTable):
     def render_enabled(self, record: SpeechEngine) -> str:
         """Enabled, disabled, or paused with the reason."""
         if record.paused_at is not None:
-            return format_html(
-                '{}<br><span class="p-soft"><bdi>{}</bdi></span>', badge("paused"), record.pause_reason
-            )
+            return format_html('{}<br><span class="p-soft"><bdi>{}</bdi></span>', badge("paused"), record.pause_reason)
         return badge("enabled" if record.enabled else "disabled")
 
     def value_enabled(self, record: SpeechEngine) -> str:
@@ -79,7 +77,9 @@ class EngineTable(PageTable):
     def render_jobs(self, record: SpeechEngine) -> str:
         """Links to the jobs."""
         used = self.jobs.get(record.pk, ())
-        return format_html_join(", ", "{}", ((link(reverse("jobs:job", args=[pk]), name),) for pk, name in used)) or EMPTY
+        return (
+            format_html_join(", ", "{}", ((link(reverse("jobs:job", args=[pk]), name),) for pk, name in used)) or EMPTY
+        )
 
     def value_jobs(self, record: SpeechEngine) -> str:
         """The names."""

@@ -230,7 +230,7 @@ class EngineTestStart(EngineQuestion):
 
 
 class EngineTestPage(Page):
-    """"Test Speech Service": progress, steps with their times, the recognised text, the provider's own words."""
+    """ "Test Speech Service": progress, steps with their times, the recognised text, the provider's own words."""
 
     title = gettext_lazy("Test Speech Service")
     template_name = "transcription/engine_test.html"

@@ -37,7 +37,9 @@ def pipeline() -> Pipeline:
     queued = QueueItem.objects.aggregate(number=Count("pk"), oldest=Min("published_at"))
     since = timezone.now() - timedelta(hours=24)
     states = {state: Count("pk", filter=Q(state=state)) for state in ("in_progress", "completed", "failed", "skipped")}
-    records = Record.objects.aggregate(**states, failed_today=Count("pk", filter=Q(state="failed", finished_at__gt=since)))
+    records = Record.objects.aggregate(
+        **states, failed_today=Count("pk", filter=Q(state="failed", finished_at__gt=since))
+    )
     return Pipeline(pending=queued["number"], oldest=queued["oldest"], **records)
 
 

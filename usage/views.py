@@ -114,9 +114,9 @@ def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEn
         if engine.paused_at is not None
     ]
     if strip.failed_today:
-        text = ngettext(
-            "%(n)s record failed within a day", "%(n)s records failed within a day", strip.failed_today
-        ) % {"n": f"{strip.failed_today:,}"}
+        text = ngettext("%(n)s record failed within a day", "%(n)s records failed within a day", strip.failed_today) % {
+            "n": f"{strip.failed_today:,}"
+        }
         url = reverse("jobs:records", args=[jobs[0].pk]) + "?status=failed" if len(jobs) == 1 else reverse("jobs:jobs")
         items.append({"tone": "danger", "text": text, "url": url})
     for queue in queues_without_reader():

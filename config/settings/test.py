@@ -12,6 +12,8 @@ STORAGES = {
     **STORAGES,  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# No collected static files in tests; the browser tests run the real thing.
+MIDDLEWARE = [middleware for middleware in MIDDLEWARE if "whitenoise" not in middleware]  # noqa: F405
 # Argon2id stays the hasher; only its cost is lowered (tests/accounts checks the production cost).
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2PasswordHasher"]
 DATABASES["default"]["TEST"] = {"MIGRATE": True}  # noqa: F405

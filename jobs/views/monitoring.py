@@ -1,11 +1,13 @@
 """The four tabs of a job's page: Latest run, All runs, Processing records, Logs (domain M3–M11)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -66,7 +68,7 @@ class JobTab(Page):
         return job_crumbs()
 
     def context(self, **extra: Any) -> dict[str, Any]:
-        """Facts, buttons and tabs; a poll of a region needs none of it but costs no query."""
+        """Facts, buttons and tabs."""
         return super().context(
             job=self.job,
             scope=scope_text(self.job),
@@ -92,8 +94,8 @@ class JobTab(Page):
         return {"source_queue_url": url(self.job.source_queue_id), "destinations": destinations}
 
     def buttons(self) -> dict[str, Any]:
-        """Start and Stop, or Enable; Edit; Delete."""
-        if not viewer(self.request).has(Permission.JOBS_EDIT):
+        """Start and Stop, or Enable; Edit; Delete with the count. A poll shows none of them."""
+        if self.polled or not viewer(self.request).has(Permission.JOBS_EDIT):
             return {}
         names = ["edit", "delete", *(["start", "stop"] if self.job.enabled else ["enable"])]
         urls = {f"{name}_url": reverse(f"jobs:{name}", args=[self.job.pk]) for name in names}
@@ -129,7 +131,7 @@ def vars_of(row: Run | Pass) -> list[Any]:
 
 
 def execution_time(sweep: Pass) -> str:
-    """"2 seconds" as the guide shows it; empty while the pass runs."""
+    """ "2 seconds" as the guide shows it; empty while the pass runs."""
     if sweep.ended_at is None:
         return ""
     seconds = max(round((sweep.ended_at - sweep.started_at).total_seconds()), 0)
@@ -184,6 +186,12 @@ class RecordList(JobTab, KeysetListPage):
         """Retry, abort, delete, export."""
         return reverse("jobs:records_bulk", args=[self.job.pk])
 
+    def shown(self, table: Any) -> Iterable[Any]:
+        """The rows and the tiles: a counter may change while the rows of the page do not."""
+        yield self.counts
+        yield from super().shown(table)
+
+    @cached_property
     def counts(self) -> StateCounts:
         """The five counters under all filters but the status."""
         data = self.request.GET.copy()
@@ -193,7 +201,7 @@ class RecordList(JobTab, KeysetListPage):
 
     def more_context(self) -> dict[str, Any]:
         """The tiles."""
-        counts, chosen = self.counts(), self.request.GET.get("status")
+        counts, chosen = self.counts, self.request.GET.get("status")
         tiles = []
         for state, label, icon, tone in TILES:
             query = QueryDict(mutable=True)

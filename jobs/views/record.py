@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.errors import Conflict
-from core.pages import ActionPage, Crumbs, Page, Text, stamp_of
+from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of
 from jobs.models import LogEntry, Record, RecordEvent
 from jobs.services import abort_records, audit_bulk, retry_records
 from jobs.views.definitions import job_crumbs
@@ -88,39 +88,40 @@ def record_json(request: HttpRequest, job_pk: int, pk: int) -> HttpResponse:
         "reason_label": record.reason_label,
         "retries": record.retries,
         "max_retries": record.max_retries,
-        "events": list(RecordEvent.objects.filter(record=record).order_by("pk").values("generation", "at", "step", "detail")),
+        "events": list(
+            RecordEvent.objects.filter(record=record).order_by("pk").values("generation", "at", "step", "detail")
+        ),
     }
     response = JsonResponse(body, json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = f'attachment; filename="record-{record.pk}.json"'
     return response
 
 
-class RecordAction(ActionPage):
-    """Base of Retry and Abort of one record."""
+def act_on(request: HttpRequest, record: Record, action: str) -> None:
+    """Retry or abort one record, with its audit row. Raises Conflict when it is not in the state that this needs."""
+    user = viewer(request)
+    service = {"retry": retry_records, "abort": abort_records}[action]
+    if not service(records=Record.objects.filter(pk=record.pk), actor=user.actor):
+        raise Conflict(
+            _("The record is in progress already.") if action == "retry" else _("The record has ended already.")
+        )
+    audit_bulk(
+        job=record.job,
+        action=action,
+        count=1,
+        query=f"record={record.pk}",
+        actor=user.actor,
+        audit_tenant=user.tenant,
+    )
 
-    name = ""
-    done: Text = ""
-    nothing: Text = ""
 
-    def run(self, record: Record, actor: str) -> int:
-        """Call the service; return how many records it changed."""
-        raise NotImplementedError
+class RecordRetry(ActionPage):
+    """Retry now: a new generation, the history stays."""
 
     def act(self) -> str:
-        """Conflict when the record is not in the state that the action needs."""
-        record = record_of(self.kwargs["job_pk"], self.kwargs["pk"])
-        user = viewer(self.request)
-        if not self.run(record, user.actor):
-            raise Conflict(str(self.nothing))
-        audit_bulk(
-            job=record.job,
-            action=self.name,
-            count=1,
-            query=f"record={record.pk}",
-            actor=user.actor,
-            audit_tenant=user.tenant,
-        )
-        messages.success(self.request, str(self.done))
+        """Conflict while the record is in progress."""
+        act_on(self.request, record_of(self.kwargs["job_pk"], self.kwargs["pk"]), "retry")
+        messages.success(self.request, _("The record is retried."))
         return self.refused_url()
 
     def refused_url(self) -> str:
@@ -128,25 +129,27 @@ class RecordAction(ActionPage):
         return reverse("jobs:record", args=[self.kwargs["job_pk"], self.kwargs["pk"]])
 
 
-class RecordRetry(RecordAction):
-    """Retry now."""
+class RecordAbort(ConfirmPage):
+    """Abort, after a question."""
 
-    name = "retry"
-    done = gettext_lazy("The record is retried.")
-    nothing = gettext_lazy("The record is in progress already.")
+    title = gettext_lazy("Abort this record?")
+    confirm_label = gettext_lazy("Abort")
 
-    def run(self, record: Record, actor: str) -> int:
-        """A new generation."""
-        return retry_records(records=Record.objects.filter(pk=record.pk), actor=actor)
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Load the record."""
+        super().setup(request, *args, **kwargs)
+        self.record = record_of(kwargs["job_pk"], kwargs["pk"])
+        self.cancel_url = reverse("jobs:record", args=[kwargs["job_pk"], kwargs["pk"]])
 
+    def breadcrumbs(self) -> Crumbs:
+        """Below the job."""
+        return job_crumbs(self.record.job)
 
-class RecordAbort(RecordAction):
-    """Abort."""
+    def message(self) -> Text:
+        """Object and consequence."""
+        return _("Record %(pk)s is not processed further. The call and its audio stay.") % {"pk": self.record.pk}
 
-    name = "abort"
-    done = gettext_lazy("The record was aborted.")
-    nothing = gettext_lazy("The record has ended already.")
-
-    def run(self, record: Record, actor: str) -> int:
-        """Ends what is in progress."""
-        return abort_records(records=Record.objects.filter(pk=record.pk), actor=actor)
+    def act(self) -> Text:
+        """Conflict when the record has ended."""
+        act_on(self.request, self.record, "abort")
+        return _("The record was aborted.")

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from stack.cli.display import sign_in_table
 from stack.cli.manage import running_environment
 from stack.demofigures import FIGURES, ask_once, is_final
 from stack.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, EXIT_USAGE, StackError
@@ -29,6 +32,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "status", parents=[shared], help="show what runs; exit 0 healthy, 1 not, 3 not running"
     )
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    status.add_argument("--sign-ins", action="store_true", help="also show the demo's people and their passwords")
     status.set_defaults(run=run_status)
     down = commands.add_parser("down", parents=[shared], help="stop the stack; the data stays")
     down.set_defaults(run=run_down)
@@ -56,6 +60,8 @@ def run_status(options: argparse.Namespace) -> int:
         print(f"  {entry['name']:<9} {entry['state']:<11} {entry['pid'] or '-'}{again}")
     if report["demo"]["calls"] is not None:
         print("  demo      " + ", ".join(f"{report['demo'][name]} {name.replace('_', ' ')}" for name in FIGURES))
+    if options.sign_ins:
+        Console().print(sign_in_table(options.paths))
     return code
 
 

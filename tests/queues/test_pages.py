@@ -24,8 +24,15 @@ def queue(db):
 def fill(queue, tenant, number):
     now = timezone.now()
     QueueItem.objects.bulk_create(
-        QueueItem(queue=queue, tenant=tenant, record_type="call", record_id=uuid.uuid4(), event="call.created",
-                  published_at=now, refreshed_at=now)
+        QueueItem(
+            queue=queue,
+            tenant=tenant,
+            record_type="call",
+            record_id=uuid.uuid4(),
+            event="call.created",
+            published_at=now,
+            refreshed_at=now,
+        )
         for _n in range(number)
     )
 
@@ -149,8 +156,8 @@ def test_the_export_is_what_is_shown_and_runs_no_formula(root, queue):
     assert answer["Content-Disposition"].startswith("attachment")
     lines = text.splitlines()
     assert lines[0].startswith("Name,Status,Scope")
-    assert lines[1].startswith("Calls,Enabled,Global")
-    assert lines[2].startswith('"\'=cmd')
+    assert lines[1].startswith("Calls,Enabled,Global,Call")
+    assert lines[2].startswith("\"'=cmd")
     assert len(lines) == 3
 
 
@@ -168,9 +175,7 @@ def test_a_poll_gets_204_until_something_changes(root, queue, acme):
 
 
 def test_sizes_and_pages_are_clamped_and_wrong_filters_are_named(root):
-    ProcessingQueue.objects.bulk_create(
-        ProcessingQueue(name=f"Q{n:03}", events=["call.created"]) for n in range(30)
-    )
+    ProcessingQueue.objects.bulk_create(ProcessingQueue(name=f"Q{n:03}", events=["call.created"]) for n in range(30))
     url = reverse("queues:queues")
     page = root.get(url, {"per_page": "7", "page": "99"})
     assert page.context["table"].page.paginator.per_page == 25

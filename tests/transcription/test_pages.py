@@ -45,8 +45,16 @@ def values(**changes):
 
 def test_the_form_has_the_fields_of_the_engine_type_with_the_guides_labels(root):
     text = root.get(reverse("transcription:add")).content.decode()
-    for label in ("Add Speech Engine", "Server address", "SSL verify", "Punctuate", "OAuth Bearer token", "Visibility",
-                  "Save and Test", "Enable"):
+    for label in (
+        "Add Speech Engine",
+        "Server address",
+        "SSL verify",
+        "Punctuate",
+        "OAuth Bearer token",
+        "Visibility",
+        "Save and Test",
+        "Enable",
+    ):
         assert label in text, label
 
 
@@ -129,8 +137,16 @@ def test_save_and_test_leads_to_the_test_page(root, django_capture_on_commit_cal
     assert answer.url == reverse("transcription:test", args=[test.engine_id, test.pk])
     assert len(callbacks) == 1
     page = root.get(answer.url).content.decode()
-    for label in ("Test Speech Service", "Loading engine settings", "Uploading file for transcription",
-                  "Waiting for completion", "Cleaning up", "PROGRESS", "Close", 'data-interval="1"'):
+    for label in (
+        "Test Speech Service",
+        "Loading engine settings",
+        "Uploading file for transcription",
+        "Waiting for completion",
+        "Cleaning up",
+        "PROGRESS",
+        "Close",
+        'data-interval="1"',
+    ):
         assert label in page, label
 
 
@@ -147,7 +163,9 @@ def test_the_test_page_is_polled_until_the_end_and_shows_times_text_and_the_raw_
     stamp = root.get(url)["ETag"]
     assert root.get(url, headers={**poll, "If-None-Match": stamp}).status_code == 204
     test.steps[2] = {"key": "wait", "status": "ok", "detail": "", "elapsed_ms": 900}
-    test.steps.append({"key": "cleanup", "status": "failed", "detail": "TRANSIENT: HTTP 503 <b>busy</b>", "elapsed_ms": 5})
+    test.steps.append(
+        {"key": "cleanup", "status": "failed", "detail": "TRANSIENT: HTTP 503 <b>busy</b>", "elapsed_ms": 5}
+    )
     test.state, test.transcription = "failed", "hello world"
     test.save()
     page = root.get(url, headers={**poll, "If-None-Match": stamp})

@@ -26,11 +26,26 @@ def busy(acme, globex):
         name="Job A", kind="transcription", source_queue=read, settings={"engine": engine.pk}
     )
     for queue in (read, unread):
-        QueueItem.objects.create(queue=queue, tenant=acme, record_type="call", record_id=uuid.uuid4(),
-                                 event="call.created", published_at=now, refreshed_at=now)
+        QueueItem.objects.create(
+            queue=queue,
+            tenant=acme,
+            record_type="call",
+            record_id=uuid.uuid4(),
+            event="call.created",
+            published_at=now,
+            refreshed_at=now,
+        )
     for tenant, state in [(acme, "failed"), (globex, "completed")]:
-        Record.objects.create(job=job, tenant=tenant, record_type="call", record_id=uuid.uuid4(), state=state,
-                              next_at=now, created_at=now, finished_at=now)
+        Record.objects.create(
+            job=job,
+            tenant=tenant,
+            record_type="call",
+            record_id=uuid.uuid4(),
+            state=state,
+            next_at=now,
+            created_at=now,
+            finished_at=now,
+        )
     return job
 
 
@@ -40,19 +55,28 @@ def calls(inside, tenant, people_user, *names):
             Call.objects.create(external_id=name, from_name=name, started_at=timezone.now(), user=people_user)
 
 
-def test_platform_admins_see_the_pipeline_and_what_needs_attention(client_for, people, busy, django_assert_max_num_queries):
+def test_platform_admins_see_the_pipeline_and_what_needs_attention(
+    client_for, people, busy, django_assert_max_num_queries
+):
     client = client_for(people.platform_admin)
     with django_assert_max_num_queries(15):
         page = client.get(HOME)
     text = page.content.decode()
-    for shown in ("Pending in queues", "The engine “Broken” is paused: token expired", "1 record failed within a day",
-                  "No enabled job reads the queue “Unread”", "Job A"):
+    for shown in (
+        "Pending in queues",
+        "The engine “Broken” is paused: token expired",
+        "1 record failed within a day",
+        "No enabled job reads the queue “Unread”",
+        "Job A",
+    ):
         assert shown in text, shown
     assert "queue “Read”" not in text
     assert [tile["value"] for tile in page.context["tiles"]] == ["2", "0", "1", "1", "0"]
 
 
-def test_tenant_users_see_only_their_own_tenant(client_for, people, busy, inside, acme, globex, django_assert_max_num_queries):
+def test_tenant_users_see_only_their_own_tenant(
+    client_for, people, busy, inside, acme, globex, django_assert_max_num_queries
+):
     calls(inside, acme, people.agent, "Anna", "Boris")
     calls(inside, globex, None, "Zoe")
     client = client_for(people.tenant_admin)

@@ -1,0 +1,133 @@
+"""The whole main job in a browser: every page in light and dark, wide and narrow, with and without scripts."""
+
+import re
+
+import pytest
+
+from speechserver.tones import spoken, tone_wav
+from tests.polling import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+TRANSCRIPTION = "/administration/speech-analytics/transcription"
+MODES = [(False, 1280), (True, 1280), (False, 390), (True, 390)]
+ADMIN_PAGES = [
+    "/",
+    "/calls/",
+    "/administration/jobs/processing-queues/",
+    "/administration/jobs/processing-queues/add/",
+    f"{TRANSCRIPTION}/engines/",
+    f"{TRANSCRIPTION}/engines/add/",
+    f"{TRANSCRIPTION}/jobs/",
+    f"{TRANSCRIPTION}/jobs/add/",
+    f"{TRANSCRIPTION}/jobs/1/latest-run/",
+    f"{TRANSCRIPTION}/jobs/1/runs/",
+    f"{TRANSCRIPTION}/jobs/1/records/",
+    f"{TRANSCRIPTION}/jobs/1/logs/",
+    "/administration/system/allowed-addresses/",
+]
+
+
+def sound(visitor, path: str) -> None:
+    """The open page has one heading, fits its width, and neither axe nor the console nor the CSP complains."""
+    page = visitor.page
+    assert visitor.violations() == [], path
+    assert page.locator("h1").count() == 1, path
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), f"{path} is too wide"
+    assert visitor.complaints == [], path
+
+
+@pytest.mark.parametrize(("dark", "width"), MODES)
+def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
+    visitor = visit(dark=dark, width=width)
+    visitor.open("/sign-in/")
+    sound(visitor, "/sign-in/")
+    visitor.sign_in("system", "admin")
+    for path in ADMIN_PAGES:
+        visitor.open(path)
+        sound(visitor, path)
+    visitor.open(f"{TRANSCRIPTION}/jobs/1/records/")
+    record = visitor.page.locator("tbody a[href*='/records/']").first.get_attribute("href")
+    visitor.open(record)
+    sound(visitor, record)
+
+
+@pytest.mark.parametrize(("dark", "width"), MODES)
+def test_a_call_with_hebrew_names_shows_player_and_transcript_and_is_sound(visit, dark, width):
+    visitor = visit(dark=dark, width=width)
+    visitor.sign_in("shemesh", "noa")
+    page = visitor.open("/calls/")
+    sound(visitor, "/calls/")
+    page.locator("tbody tr", has_text="Completed").first.locator("a").first.click()
+    page.wait_for_load_state("networkidle")
+    sound(visitor, page.url)
+    assert re.search("[\u0590-\u05ff]", page.locator("h1").inner_text())
+    assert page.locator("[dir=auto][lang]").count() > 0
+
+
+def test_a_plain_click_on_a_word_seeks_and_playing_marks_the_word(visit):
+    visitor = visit()
+    page = visitor.sign_in("acme", "olivia")
+    page = visitor.open("/calls/")
+    page.locator("tbody tr", has_text="Completed").first.locator("a").first.click()
+    page.wait_for_load_state("networkidle")
+    second_turn = page.locator("[data-turn-text]").nth(1)
+    second_turn.click(position={"x": 12, "y": 10})
+    moment = "document.querySelector('audio').currentTime"
+    until(lambda: page.evaluate(moment) > 1, seconds=10)
+    page.keyboard.press("Space")
+    until(lambda: page.evaluate("CSS.highlights.size") > 0, seconds=10)
+    assert visitor.complaints == []
+
+
+def test_the_engine_test_shows_the_guides_steps_and_the_text_while_it_runs(visit):
+    visitor = visit()
+    visitor.sign_in("system", "admin")
+    page = visitor.open(f"{TRANSCRIPTION}/engines/")
+    page.get_by_role("link", name="Test Connection").click()
+    page.get_by_role("button", name="Test Connection").click()
+    page.wait_for_url(re.compile("/tests?/"))
+    for label in [
+        "Loading engine settings",
+        "Uploading file for transcription",
+        "Waiting for completion",
+        "Cleaning up",
+        "TRANSCRIPTION",
+        "100 %",
+    ]:
+        page.get_by_text(label).first.wait_for()
+    sound(visitor, page.url)
+
+
+def test_files_are_uploaded_with_a_result_each_and_a_bad_one_says_why(visit):
+    visitor = visit()
+    visitor.sign_in("acme", "olivia")
+    page = visitor.open("/calls/upload/")
+    sound(visitor, "/calls/upload/")
+    good = {"name": "good.wav", "mimeType": "audio/wav", "buffer": tone_wav([spoken("hello"), spoken("yes")])}
+    longer = tone_wav([spoken("hello good morning"), spoken("yes please", 3000)])
+    good["buffer"] = longer
+    bad = {"name": "bad.wav", "mimeType": "audio/wav", "buffer": b"%PDF-1.7 this is no audio"}
+    page.set_input_files("input[type=file]", [good, bad])
+    page.get_by_role("button", name="Upload").last.click()
+    page.get_by_text("not a supported audio file").wait_for()
+    page.get_by_role("link", name=re.compile("good.wav|Open")).first.wait_for()
+
+
+def test_everything_works_without_scripts(visit):
+    visitor = visit(scripts=False)
+    page = visitor.sign_in("acme", "olivia")
+    page = visitor.open("/calls/?q=payment")
+    page.locator("tbody tr a").first.click()
+    assert page.locator("audio[controls]").count() == 1
+    assert page.locator("a[href$='.srt']").count() == 1
+    page = visitor.open("/calls/upload/")
+    audio = tone_wav([spoken("thank you for calling"), spoken("hello", 4000)])
+    page.set_input_files("input[type=file]", [{"name": "plain.wav", "mimeType": "audio/wav", "buffer": audio}])
+    page.get_by_role("button", name="Upload").last.click()
+    page.wait_for_url(re.compile("/calls/[0-9a-f-]{36}/"))
+    page.get_by_text("1 call was stored.").wait_for()
+    admin = visit(scripts=False)
+    admin.sign_in("system", "admin")
+    for path in ADMIN_PAGES:
+        assert admin.open(path).locator("h1").count() == 1
