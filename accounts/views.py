@@ -68,5 +68,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 def own_path(request: HttpRequest, target: str) -> str:
     """Return ``target`` when it is a path on this host, else the start page."""
-    safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return target if safe and target.startswith("/") else "/"

@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from stack.throwaway import throwaway_services
 
@@ -42,8 +43,8 @@ def tenants() -> dict[str, object]:
 
     call_command("migrate_all", verbosity=0)
     ids = [create_tenant(slug=f"bench-{n}", name="Bench", actor="bench").pk for n in range(ROUNDS)]
-    cloned = [_timed(lambda pk=pk: provision(pk)) for pk in ids]
-    migrated = [_timed(lambda n=n: migrate_schema(f"t_bench_{n}")) for n in range(ROUNDS)]
+    cloned = [_timed(partial(provision, pk)) for pk in ids]
+    migrated = [_timed(partial(migrate_schema, f"t_bench_{n}")) for n in range(ROUNDS)]
     assert Tenant.objects.filter(state=Tenant.State.READY).count() == ROUNDS
     clone, migrate = statistics.median(cloned), statistics.median(migrated)
     return {
@@ -61,7 +62,11 @@ def _timed(action: Callable[[], object]) -> float:
 
 
 def _machine() -> dict[str, object]:
-    return {"cpus": os.cpu_count(), "python": platform.python_version(), "command": f"python -m benchmarks {sys.argv[1]}"}
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "command": f"python -m benchmarks {sys.argv[1]}",
+    }
 
 
 if __name__ == "__main__":

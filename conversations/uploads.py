@@ -61,8 +61,8 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"ok": stored, "results": results}, status=201 if stored else 422)
     if not stored:
         return _page(request, form, status=422, results=results)
-    stored = ngettext("%(count)d call was stored.", "%(count)d calls were stored.", len(results))
-    messages.success(request, stored % {"count": len(results)})
+    text = ngettext("%(count)d call was stored.", "%(count)d calls were stored.", len(results))
+    messages.success(request, text % {"count": len(results)})
     return redirect(results[0]["url"] if len(results) == 1 else reverse("conversations:calls"))
 
 

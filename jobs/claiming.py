@@ -90,7 +90,13 @@ def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int
     Delete and insert are one statement: a crash leaves an item or a record, never both or none. An item whose record
     this job already has is dropped: final states are left only by a person's Retry (domain §4.8).
     """
-    values: dict[str, Any] = {"queue": job.source_queue_id, "job": job.pk, "run": run.pk, "until": until, "count": count}
+    values: dict[str, Any] = {
+        "queue": job.source_queue_id,
+        "job": job.pk,
+        "run": run.pk,
+        "until": until,
+        "count": count,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(TAKE, values)
         taken, stored = cursor.fetchone()

@@ -145,7 +145,9 @@ def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) ->
         queue.delete()
     except ProtectedError as error:
         reader = str(next(iter(error.protected_objects)))
-        raise Conflict(_("The job “%(job)s” reads this queue. Change or delete the job first.") % {"job": reader}) from None
+        raise Conflict(
+            _("The job “%(job)s” reads this queue. Change or delete the job first.") % {"job": reader}
+        ) from None
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,

@@ -86,7 +86,7 @@ def schemas_behind(schema_names: list[str], wanted: int) -> list[str]:
             if not group:
                 continue
             cursor.execute(
-                " UNION ALL ".join(f"SELECT %s::text, count(*) FROM \"{name}\".django_migrations" for name in group),  # noqa: S608
+                " UNION ALL ".join(f'SELECT %s::text, count(*) FROM "{name}".django_migrations' for name in group),  # noqa: S608
                 group,
             )
             behind += [name for name, count in cursor.fetchall() if count != wanted]

@@ -50,7 +50,9 @@ class TranscriptionKind:
     label = gettext_lazy("Transcription")
     record_type = RecordType.CALL
     filter_fields = {
-        "user.license": FilterField("user.license", gettext_lazy("User - License"), ("is", "is_not"), tuple(Bundle.choices)),
+        "user.license": FilterField(
+            "user.license", gettext_lazy("User - License"), ("is", "is_not"), tuple(Bundle.choices)
+        ),
         "call.duration": FilterField("call.duration", gettext_lazy("Call - Duration"), ("between",)),
     }
 
@@ -68,7 +70,9 @@ class TranscriptionKind:
 
     def choices(self) -> dict[str, list[tuple[str, str]]]:
         """The engines."""
-        return {"engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]}
+        return {
+            "engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]
+        }
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
@@ -97,7 +101,9 @@ class TranscriptionSession:
         users = {call.user_id for call in facts.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
         key = data_key(tenant)
-        return {record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key) for record in records}
+        return {
+            record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key) for record in records
+        }
 
     def _verdict(
         self, tenant: Tenant, record: Claimed, call: CallFacts | None, licensed: set[uuid.UUID], key: bytes

@@ -8,7 +8,12 @@ from tests.architecture.test_structure import routes
 
 pytestmark = pytest.mark.django_db
 ADMIN = "administration/"
-ROLES = {"agent": "agent", "supervisor": "supervisor", "tenant_admin": "tenant_admin", "platform_admin": "platform_admin"}
+ROLES = {
+    "agent": "agent",
+    "supervisor": "supervisor",
+    "tenant_admin": "tenant_admin",
+    "platform_admin": "platform_admin",
+}
 
 
 def allowed_roles(view) -> set[str]:

@@ -15,7 +15,18 @@ from accounts.permissions import ROLE_PERMISSIONS, Permission, Role
 from core.policy import PUBLIC
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ["accounts", "audit", "conversations", "demo", "jobs", "licensing", "queues", "tenants", "transcription", "usage"]
+OURS = [
+    "accounts",
+    "audit",
+    "conversations",
+    "demo",
+    "jobs",
+    "licensing",
+    "queues",
+    "tenants",
+    "transcription",
+    "usage",
+]
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> list[tuple[str, object]]:
@@ -62,7 +73,9 @@ def test_tenant_models_use_the_manager_that_refuses_foreign_querysets():
 
 
 def test_a_tenant_schema_stays_thin():
-    tables = sum(len(list(apps.get_app_config(label).get_models(include_auto_created=True))) for label in settings.TENANT_APPS)
+    tables = sum(
+        len(list(apps.get_app_config(label).get_models(include_auto_created=True))) for label in settings.TENANT_APPS
+    )
     assert tables <= 15
 
 
@@ -105,7 +118,9 @@ def test_the_system_checks_find_nothing():
 
 
 def test_import_contracts_hold():
-    done = subprocess.run([str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 

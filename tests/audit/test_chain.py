@@ -13,7 +13,12 @@ def grow(tenant, number: int) -> None:
     for step in range(number):
         with transaction.atomic():
             append(
-                tenant_id=tenant.pk, actor="a", action=f"step.{step}", target_type="t", target_id="1", details={"n": step}
+                tenant_id=tenant.pk,
+                actor="a",
+                action=f"step.{step}",
+                target_type="t",
+                target_id="1",
+                details={"n": step},
             )
 
 

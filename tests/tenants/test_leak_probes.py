@@ -135,7 +135,13 @@ def test_m6_a_lazy_queryset_made_in_one_tenant_refuses_in_another_and_outside(ac
         assert lazy.count() == 1
         made_but_not_run = Call.objects.order_by("pk")
     with enter(globex):
-        for use in (list, lambda q: q.count(), lambda q: q.exists(), lambda q: q.update(group="x"), lambda q: q.first()):
+        for use in (
+            list,
+            lambda q: q.count(),
+            lambda q: q.exists(),
+            lambda q: q.update(group="x"),
+            lambda q: q.first(),
+        ):
             with pytest.raises(WrongTenant):
                 use(made_but_not_run)
     with pytest.raises(NobodyEntered):
