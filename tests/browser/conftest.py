@@ -19,7 +19,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disa
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Machine]:
     """Web, worker and beat with every demo call in a final state."""
     with running_machine(tmp_path_factory.mktemp("browser") / "speech") as machine:
@@ -33,7 +33,7 @@ def site(tmp_path_factory) -> Iterator[Machine]:
         yield machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     if "PARLANCE_NO_BROWSER" in os.environ:

@@ -1,0 +1,59 @@
+"""Queries per page against a checked-in baseline: raising a number needs a reason in review.
+
+``PARLANCE_WRITE_BASELINE=1`` writes what was measured. A page may use fewer; the baseline is then lowered.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
+
+BASELINE = Path(__file__).with_name("query_counts.json")
+LIMIT_LIST, LIMIT_DETAIL = 15, 20
+TRANSCRIPTION = "/administration/speech-analytics/transcription"
+
+
+@pytest.mark.django_db
+def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client_for, people):  # noqa: F811
+    calls = [pipeline.call() for _number in range(3)]
+    pipeline.finish(*calls)
+    job, record = pipeline.job.pk, pipeline.record_of(calls[0]).pk
+    admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
+    pages = {
+        "home of the platform admin": (admin, "/"),
+        "home of a tenant": (tenant_admin, "/"),
+        "calls": (tenant_admin, "/calls/"),
+        "calls, searched": (tenant_admin, "/calls/?q=hello"),
+        "call": (tenant_admin, f"/calls/{calls[0].pk}/"),
+        "upload": (tenant_admin, "/calls/upload/"),
+        "queues": (admin, "/administration/jobs/processing-queues/"),
+        "queue": (admin, f"/administration/jobs/processing-queues/{pipeline.queue.pk}/"),
+        "engines": (admin, f"{TRANSCRIPTION}/engines/"),
+        "engine": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/"),
+        "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
+        "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
+        "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),
+        "all runs": (admin, f"{TRANSCRIPTION}/jobs/{job}/runs/"),
+        "records": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/"),
+        "record": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/{record}/"),
+        "logs": (admin, f"{TRANSCRIPTION}/jobs/{job}/logs/"),
+        "allowed addresses": (admin, "/administration/system/allowed-addresses/"),
+    }
+    measured = {}
+    for name, (client, path) in pages.items():
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(path).status_code == 200, name
+        measured[name] = len(queries)
+    if os.environ.get("PARLANCE_WRITE_BASELINE"):
+        BASELINE.write_text(json.dumps(measured, indent=2) + "\n")
+    baseline = json.loads(BASELINE.read_text())
+    assert {name: count for name, count in measured.items() if count > baseline.get(name, 0)} == {}
+    details = {"call", "record", "latest run", "engine", "job", "queue"}
+    assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}
