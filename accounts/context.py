@@ -45,6 +45,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Administration"),
         [
             Entry(_("Processing Queues"), "queues:queues", "stack-2", (Permission.QUEUES_VIEW,)),
+            Entry(_("Tenants"), "tenants:tenants", "building", (Permission.TENANTS_VIEW,)),
             Entry(_("Allowed Addresses"), "tenants:allowed_addresses", "shield-check", (Permission.ADDRESSES_EDIT,)),
         ],
     ),

@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.permissions import ROLE_PERMISSIONS, Permission, Role
+from accounts.permissions import ROLE_PERMISSIONS, Role
 from tenants.models import Tenant, validate_time_zone
 
 
@@ -55,7 +55,7 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.full_name or self.username
 
-    def has(self, permission: Permission) -> bool:
+    def has(self, permission: str) -> bool:
         """The one place that knows what a user may do. An inactive user may nothing."""
         return self.is_active and permission in ROLE_PERMISSIONS.get(self.role, frozenset())
 

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     JOBS_EDIT = "jobs.edit"
     RECORDS_EDIT = "jobs.records.edit"
     ADDRESSES_EDIT = "allowed_addresses.edit"
+    TENANTS_VIEW = "tenants.view"
 
 
 class Role(models.TextChoices):

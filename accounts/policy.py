@@ -1,42 +1,11 @@
-"""The one place where routes check permissions. A route without a declared policy fails the architecture tests."""
+"""Who is looking. The check itself is ``core.policy.requires``."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.translation import gettext as _
+from django.http import HttpRequest
 
 from accounts.models import User
-from accounts.permissions import Permission
-from core.middleware import error_response, wants_json
+from core.policy import requires
 
-View = Callable[..., HttpResponseBase]
-
-
-def requires(*permissions: Permission) -> Callable[[View], View]:
-    """Let only signed-in users pass who hold any of ``permissions`` (all roles when none is named).
-
-    An anonymous page view goes to the sign-in page, an anonymous JSON or htmx call gets 401; a user without the
-    permission gets 403 with the code of the missing right.
-    """
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            refusal = _refusal(request)
-            if refusal is not None:
-                return refusal
-            if permissions and not any(viewer(request).has(permission) for permission in permissions):
-                raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": permissions[0].value})
-            return view(request, *args, **kwargs)
-
-        guarded.policy = permissions  # type: ignore[attr-defined]
-        return guarded
-
-    return decorate
+__all__ = ["requires", "viewer"]
 
 
 def viewer(request: HttpRequest) -> User:
@@ -44,15 +13,3 @@ def viewer(request: HttpRequest) -> User:
     user = request.user
     assert isinstance(user, User)
     return user
-
-
-def _refusal(request: HttpRequest) -> HttpResponse | None:
-    if request.user.is_authenticated:
-        return None
-    if wants_json(request):
-        return error_response(request, 401, _("Sign in first."), code="not_signed_in")
-    if request.headers.get("HX-Request"):
-        response = HttpResponse(status=401)
-        response["HX-Redirect"] = redirect_to_login(request.headers.get("HX-Current-URL", "/")).url
-        return response
-    return redirect_to_login(request.get_full_path())

@@ -7,7 +7,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("usage.urls")),
     path("", include("conversations.urls")),
-    path("administration/system/", include("tenants.urls")),
+    path("administration/", include("tenants.urls")),
     path("administration/jobs/", include("queues.urls")),
     path("administration/speech-analytics/transcription/", include("transcription.urls")),
     path("administration/speech-analytics/", include("jobs.urls")),

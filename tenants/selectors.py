@@ -2,6 +2,8 @@
 
 import ipaddress
 
+from django.db.models import Count, QuerySet
+
 from core.outbound import AllowedTarget, OutboundPolicy
 from tenants.models import AllowedAddress, Tenant
 
@@ -19,3 +21,8 @@ def outbound_policy() -> OutboundPolicy:
             for row in AllowedAddress.objects.all()
         )
     )
+
+
+def tenants_with_people() -> QuerySet[Tenant]:
+    """Tenants annotated with ``people``, the number of their users."""
+    return Tenant.objects.annotate(people=Count("users"))

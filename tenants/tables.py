@@ -1,12 +1,12 @@
-"""The list of allowed addresses."""
+"""The lists of tenants and of allowed addresses."""
 
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import ActionsColumn, NumberColumn, PageTable, TextColumn, TimeColumn, links
-from tenants.models import AllowedAddress
+from core.tables import ActionsColumn, NumberColumn, PageTable, TextColumn, TimeColumn, badge, links
+from tenants.models import AllowedAddress, Tenant
 
 
 class AllowedAddressTable(PageTable):
@@ -32,3 +32,25 @@ class AllowedAddressTable(PageTable):
     def render_actions(self, record: AllowedAddress) -> str:
         """Delete."""
         return links([(reverse("tenants:allowed_address_delete", args=[record.pk]), _("Delete"))])
+
+
+class TenantTable(PageTable):
+    """Name, short name, state, users, time zone."""
+
+    name = TextColumn(verbose_name=gettext_lazy("Name"))
+    slug = TextColumn(verbose_name=gettext_lazy("Short name"), ltr=True)
+    state = TextColumn(verbose_name=gettext_lazy("State"))
+    people = NumberColumn(verbose_name=gettext_lazy("Users"))
+    time_zone = TextColumn(verbose_name=gettext_lazy("Time zone"), ltr=True)
+    created_at = TimeColumn(verbose_name=gettext_lazy("Created"))
+
+    class Meta(PageTable.Meta):
+        order_by = ("name",)
+
+    def render_state(self, record: Tenant) -> str:
+        """A badge: new until its schema is provisioned."""
+        return badge(record.state, record.get_state_display())
+
+    def value_state(self, record: Tenant) -> str:
+        """One word."""
+        return record.get_state_display()

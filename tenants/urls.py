@@ -1,20 +1,21 @@
-"""Routes of the platform's own settings.
-
-``accounts`` stands above this app, so its guard is named by dotted path and never imported (architecture §2).
-"""
+"""Routes of tenants and of the platform's own settings."""
 
 from django.urls import path
-from django.utils.module_loading import import_string
 
+from core.policy import requires
 from tenants import views
 
 app_name = "tenants"
 
-requires = import_string("accounts.policy.requires")
-edit = requires(import_string("accounts.permissions.Permission").ADDRESSES_EDIT)
+edit = requires("allowed_addresses.edit")
+look = requires("tenants.view")
 
 urlpatterns = [
-    path("allowed-addresses/", edit(views.AddressList.as_view()), name="allowed_addresses"),
-    path("allowed-addresses/add/", edit(views.AddressPage.as_view()), name="allowed_address_add"),
-    path("allowed-addresses/<int:pk>/delete/", edit(views.AddressDelete.as_view()), name="allowed_address_delete"),
+    path("user-management/tenants/", look(views.TenantList.as_view()), name="tenants"),
+    path("tenant-management/tenants/", look(views.tenants_alias), name="tenants_alias"),
+    path("system/allowed-addresses/", edit(views.AddressList.as_view()), name="allowed_addresses"),
+    path("system/allowed-addresses/add/", edit(views.AddressPage.as_view()), name="allowed_address_add"),
+    path(
+        "system/allowed-addresses/<int:pk>/delete/", edit(views.AddressDelete.as_view()), name="allowed_address_delete"
+    ),
 ]

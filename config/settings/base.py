@@ -17,7 +17,6 @@ CSRF_TRUSTED_ORIGINS = env_list("PARLANCE_CSRF_ORIGINS")
 
 # --- The two halves: an app lives wholly in public or wholly in every tenant schema (architecture §2). ---
 SHARED_APPS = [
-    "django_tenants",
     "demo",
     "usage",
     "transcription",
@@ -28,6 +27,7 @@ SHARED_APPS = [
     "tenants",
     "audit",
     "core",
+    "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
