@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from jobs.cleanups import run_cleanups
 from jobs.passes import run_pass as run_one_pass
+from jobs.pruning import prune
 from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work
 from jobs.services import request_due_starts
 
@@ -43,6 +44,12 @@ def run_pass(job_id: int) -> None:
 def clean_up() -> None:
     """Delete remote jobs that are no longer needed."""
     run_cleanups()
+
+
+@shared_task
+def prune_history() -> None:
+    """Delete old passes and log lines."""
+    prune()
 
 
 def _start_passes(job_ids: list[int]) -> None:

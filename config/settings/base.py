@@ -208,6 +208,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
     "tenants-provisioning": {"task": "tenants.tasks.resume_provisioning", "schedule": 10.0, "options": {"expires": 10}},
 }

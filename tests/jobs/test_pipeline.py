@@ -10,6 +10,7 @@ from conversations.models import Call, Transcript
 from jobs.cleanups import run_cleanups
 from jobs.models import Cleanup, LogEntry, Pass, Record, Run
 from jobs.passes import run_pass
+from jobs.pruning import prune
 from jobs.services import abort_records, retry_records
 from licensing.models import Bundle
 from licensing.services import grant, revoke
@@ -191,6 +192,22 @@ def test_a_pass_whose_worker_died_is_marked_and_does_not_block_the_next(pipeline
     assert run_pass(pipeline.job.pk) is True
 
     assert list(Pass.objects.order_by("pk").values_list("state", flat=True)) == ["crashed", "finished"]
+
+
+def test_old_passes_and_log_lines_are_pruned_and_the_last_pass_of_each_run_stays(pipeline):
+    for _pass in range(3):
+        pipeline.sweep()
+    (run,) = Run.objects.all()
+    Pass.objects.update(ended_at=timezone.now() - timedelta(days=3))
+    fresh, old = timezone.now(), timezone.now() - timedelta(days=61)
+    for at in (fresh, old):
+        LogEntry.objects.create(job=pipeline.job, run=run, at=at, severity="info", message="x")
+    newest = Pass.objects.latest("pk")
+
+    assert prune() == 3
+
+    assert list(Pass.objects.all()) == [newest]
+    assert [entry.at for entry in LogEntry.objects.all()] == [fresh]
 
 
 def short_call() -> bytes:
