@@ -16,8 +16,9 @@ from conversations.metadata import read_metadata
 from conversations.models import Call
 from conversations.services import delete_call, ingest_call
 from demo.manifest import CALLS, DemoTenant, Manifest, read_manifest
+from jobs.actions import abort_records, delete_records
 from jobs.models import DataSource, JobDefinition, Schedule
-from jobs.services import delete_records, save_job
+from jobs.services import save_job
 from licensing.models import Bundle
 from licensing.services import grant
 from queues.events import Event, RecordType
@@ -70,7 +71,9 @@ def reset_demo() -> int:
             ids = list(Call.objects.filter(external_id__startswith="demo-").values_list("pk", flat=True))
             job = JobDefinition.objects.filter(name=JOB).first()
             if job is not None:
-                delete_records(records=job.records.filter(tenant=tenant, record_id__in=ids), actor=ACTOR)
+                records = job.records.filter(tenant=tenant, record_id__in=ids)
+                for act in (abort_records, delete_records):
+                    act(records=records, actor=ACTOR, audit_tenant=tenant, chosen="demo reset")
             for call_id in ids:
                 delete_call(tenant=tenant, call_id=call_id, actor=ACTOR)
             removed += len(ids)

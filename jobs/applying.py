@@ -8,24 +8,26 @@ from collections.abc import Sequence
 import orjson
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs.changes import Change
-from jobs.kinds import KindSession
+from core.outcomes import EngineError, ErrorClass
+from jobs.changes import Change, Limits, after, held
+from jobs.kinds import KindSession, Troubled, kind_of
 from jobs.models import Cleanup, JobDefinition, LogEntry, Record, RecordEvent, Run
-from queues.events import Event, RecordType
 from queues.services import put
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 
 WRITE = """
 UPDATE jobs_record AS r SET
     state = v.state, stage = v.stage, reason = v.reason, wait = v.wait,
     next_at = statement_timestamp() + make_interval(secs => v.delay), lease_until = NULL, crashes = 0,
-    uploads = v.uploads, attempts = v.attempts, checks = v.checks, errors = v.errors,
-    reference = v.reference, remote = v.remote::jsonb, last_error = v.last_error, last_processed_at = statement_timestamp(),
+    uploads = v.uploads, attempts = v.attempts, checks = v.checks, errors = v.errors, reference = v.reference,
+    remote = v.remote::jsonb, last_error = v.last_error, last_processed_at = statement_timestamp(), mark_due = false,
     finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
     %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[])
@@ -55,62 +57,136 @@ def write_intents(changes: Sequence[tuple[int, int, str]]) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def apply_changes(job: JobDefinition, run: Run, session: KindSession, changes: Sequence[Change]) -> list[Change]:
-    """Write the changes, results, timeline, log, run counters and next queues; return those that took effect.
+class ChangeWriter:
+    """Writes changes of one job's records; one a pass."""
 
-    A change whose fence is not ours any more changes nothing at all (R5, R10).
-    """
-    by_tenant: dict[uuid.UUID, list[Change]] = defaultdict(list)
-    for change in changes:
-        by_tenant[change.record.tenant_id].append(change)
-    tenants = Tenant.objects.in_bulk(list(by_tenant))
-    written: list[Change] = []
-    for tenant_id in sorted(by_tenant):
-        written += _apply_in(tenants[tenant_id], job, run, session, by_tenant[tenant_id])
-    return written
+    def __init__(self, job: JobDefinition, run: Run, session: KindSession) -> None:
+        self.job, self.run, self.session = job, run, session
+        self.kind = kind_of(job)
+        self.limits = Limits(job.max_checks, job.max_attempts)
 
+    def apply(self, changes: Sequence[Change]) -> list[Change]:
+        """Write changes, results, timeline, log, run counters and next queues; return those that took effect.
 
-def _apply_in(
-    tenant: Tenant, job: JobDefinition, run: Run, session: KindSession, changes: list[Change]
-) -> list[Change]:
-    try:
-        with enter(tenant), transaction.atomic():
-            ours = _write_records(changes)
-            session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
-            session.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
-            _follow_up(tenant, job, run, ours)
-    except TenantUnavailable:
-        # The tenant was suspended with records in work: only the records change, its schema is not touched.
+        A change whose fence is not ours any more changes nothing at all (R5, R10); a job that it brought into being
+        at the provider is deleted there, unless the record's new holder works with the same job.
+        """
+        by_tenant: dict[uuid.UUID, list[Change]] = defaultdict(list)
+        for change in changes:
+            by_tenant[change.record.tenant_id].append(change)
+        tenants = Tenant.objects.in_bulk(list(by_tenant))
+        written: list[Change] = []
+        for tenant_id in sorted(by_tenant):
+            if tenant_id in tenants:
+                written += self._apply_in(tenants[tenant_id], by_tenant[tenant_id])
+        taken_away = {change.record.id for change in changes} - {change.record.id for change in written}
+        self._discard_orphans([change for change in changes if change.record.id in taken_away])
+        return written
+
+    def _apply_in(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
+        try:
+            with enter(tenant), transaction.atomic():
+                return self._write_inside(tenant, changes)
+        except TenantUnavailable as error:
+            return self._write_outside([_hold(change, str(error)) for change in changes])
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception as error:
+            # One result that cannot be stored must not take the others of the batch with it.
+            if len(changes) > 1:
+                return [done for change in changes for done in self._apply_in(tenant, [change])]
+            logger.exception("The result of record %s could not be stored", changes[0].record.id)
+            text = f"The result could not be stored ({type(error).__name__})"
+            trouble = Troubled(EngineError(ErrorClass.TRANSIENT, text))
+            return self._write_outside(
+                [after(changes[0].record, trouble, limits=self.limits, weight_s=0.0, jitter=0.5)]
+            )
+
+    def _write_inside(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
+        ours = _write_records(changes)
+        self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
+        self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
+        self._account(ours)
+        completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
+        queues = self.job.publish_to.filter(enabled=True)
+        put(
+            tenant=tenant,
+            queue_ids=list(queues.values_list("pk", flat=True)) if completed else [],
+            record_type=self.kind.record_type,
+            record_ids=completed,
+            event=self.kind.completed_event,
+        )
+        return ours
+
+    def _write_outside(self, changes: list[Change]) -> list[Change]:
+        """Only the records change; the tenant's schema is not touched, so what it should show is left to a mark."""
         with transaction.atomic():
             ours = _write_records(changes)
-            _account(job, run, ours)
-    return ours
+            Record.objects.filter(pk__in=[c.record.id for c in ours if c.final]).update(mark_due=True)
+            self._account(ours)
+        return ours
+
+    def _account(self, ours: list[Change]) -> None:
+        now = timezone.now()
+        RecordEvent.objects.bulk_create(
+            RecordEvent(
+                record_id=c.record.id, generation=c.record.generation, at=now, step=c.step, detail=c.detail[:500]
+            )
+            for c in ours
+            if c.step
+        )
+        LogEntry.objects.bulk_create(
+            LogEntry(
+                job=self.job,
+                run=self.run,
+                record_id=c.record.id,
+                tenant_id=c.record.tenant_id,
+                record_uuid=c.record.record_id,
+                at=now,
+                severity=c.severity,
+                message=c.detail[:500],
+            )
+            for c in ours
+            if c.severity
+        )
+        self._discard([(c, remote) for c in ours for remote in c.discard])
+        _count(self.run, ours)
+
+    def _discard(self, remotes: Sequence[tuple[Change, dict[str, object]]]) -> None:
+        Cleanup.objects.bulk_create(
+            Cleanup(
+                kind=self.job.kind,
+                settings=self.kind.cleanup_settings(self.job.settings, remote),
+                tenant_id=change.record.tenant_id,
+                remote=remote,
+                due_at=timezone.now(),
+            )
+            for change, remote in remotes
+        )
+
+    def _discard_orphans(self, lost: list[Change]) -> None:
+        """Uploads of records that were aborted, retried or deleted meanwhile: nobody will ever ask for them (R9)."""
+        uploaded = [change for change in lost if change.step == "uploaded" and change.remote is not None]
+        if not uploaded:
+            return
+        holders = Record.objects.filter(pk__in=[c.record.id for c in uploaded], state=Record.State.IN_PROGRESS)
+        alive = set(holders.values_list("pk", "generation", "reference"))
+        orphans = [c for c in uploaded if (c.record.id, c.record.generation, c.reference) not in alive]
+        self._discard([(change, change.remote) for change in orphans if change.remote is not None])
+
+
+def _hold(change: Change, why: str) -> Change:
+    """Keep what is at the provider while the tenant cannot be entered; a fresh upload's handle is kept as well."""
+    waiting = held(change.record, why)
+    if change.step == "uploaded":
+        waiting.stage, waiting.remote, waiting.uploads = change.stage, change.remote, change.uploads
+        waiting.step = change.step
+    return waiting
 
 
 def _write_records(changes: list[Change]) -> list[Change]:
     changes = sorted(changes, key=lambda change: change.record.id)
-    columns = zip(
-        *(
-            (
-                c.record.id,
-                c.record.fence,
-                str(c.state),
-                str(c.stage),
-                c.reason,
-                str(c.wait),
-                float(c.delay_s),
-                c.uploads,
-                c.attempts,
-                c.checks,
-                c.errors,
-                c.reference,
-                orjson.dumps(c.remote).decode() if c.remote is not None else None,
-                c.last_error[:500],
-            )
-            for c in changes
-        ),
-        strict=True,
-    )
+    columns = zip(*(_row(change) for change in changes), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(WRITE, [list(column) for column in columns])
         ours = {row[0] for row in cursor.fetchall()}
@@ -120,46 +196,23 @@ def _write_records(changes: list[Change]) -> list[Change]:
     return [change for change in changes if change.record.id in ours]
 
 
-def _follow_up(tenant: Tenant, job: JobDefinition, run: Run, ours: list[Change]) -> None:
-    _account(job, run, ours)
-    completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
-    queue_ids = list(job.publish_to.filter(enabled=True).values_list("pk", flat=True)) if completed else []
-    put(
-        tenant=tenant,
-        queue_ids=queue_ids,
-        record_type=RecordType.CALL,
-        record_ids=completed,
-        event=Event.CALL_TRANSCRIPTION_COMPLETED,
+def _row(change: Change) -> tuple[object, ...]:
+    return (
+        change.record.id,
+        change.record.fence,
+        str(change.state),
+        str(change.stage),
+        change.reason,
+        str(change.wait),
+        float(change.delay_s),
+        change.uploads,
+        change.attempts,
+        change.checks,
+        change.errors,
+        change.reference,
+        orjson.dumps(change.remote).decode() if change.remote is not None else None,
+        change.last_error[:500],
     )
-
-
-def _account(job: JobDefinition, run: Run, ours: list[Change]) -> None:
-    now = timezone.now()
-    RecordEvent.objects.bulk_create(
-        RecordEvent(record_id=c.record.id, generation=c.record.generation, at=now, step=c.step, detail=c.detail[:500])
-        for c in ours
-        if c.step
-    )
-    LogEntry.objects.bulk_create(
-        LogEntry(
-            job=job,
-            run=run,
-            record_id=c.record.id,
-            tenant_id=c.record.tenant_id,
-            record_uuid=c.record.record_id,
-            at=now,
-            severity=c.severity,
-            message=c.detail[:500],
-        )
-        for c in ours
-        if c.severity
-    )
-    Cleanup.objects.bulk_create(
-        Cleanup(kind=job.kind, settings=job.settings, tenant_id=c.record.tenant_id, remote=remote, due_at=now)
-        for c in ours
-        for remote in c.discard
-    )
-    _count(run, ours)
 
 
 def _count(run: Run, ours: list[Change]) -> None:

@@ -11,6 +11,7 @@ from jobs.models import LogEntry, Record
 MAX_CRASHES = 3
 MAX_UPLOADS = 2
 ENGINE_PAUSE_S = 30.0
+TENANT_PAUSE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,14 @@ def refused(record: Claimed, refusal: Refuse) -> Change:
     return _end(change, refusal.state, refusal.reason, refusal.detail, severity)
 
 
+def held(record: Claimed, detail: str) -> Change:
+    """The tenant cannot be entered now; what is at the provider is kept and asked for again later."""
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.BACKOFF, TENANT_PAUSE_S
+    change.last_error = detail
+    return change
+
+
 def crashed(record: Claimed) -> Change:
     """Three workers died over this record (R6): it is set aside so that the rest of the queue goes on."""
     text = str(Reason.CRASHED.label)
@@ -117,6 +126,8 @@ def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: floa
     change.step, change.detail, change.severity = "error", error.message, LogEntry.Severity.WARNING
     change.wait, change.delay_s = _pause(treatment, outcome, change, jitter)
     if treatment.resubmit:
+        # What is lost to us may still lie at the provider, or at the engine the job had before.
+        change.discard += [change.remote] if change.remote is not None else []
         change.stage, change.remote, change.reference = Record.Stage.UPLOADING, None, ""
     return change
 

@@ -34,9 +34,9 @@ WITH RECURSIVE busy AS (
     RETURNING tenant_id, record_type, record_id, published_at
 ), stored AS (
     INSERT INTO jobs_record (job_id, tenant_id, record_type, record_id, generation, state, stage, reason, uploads,
-        attempts, checks, errors, crashes, fence, next_at, wait, reference, last_error, run_id, created_at)
+        attempts, checks, errors, crashes, fence, next_at, wait, reference, last_error, run_id, created_at, mark_due)
     SELECT %(job)s, tenant_id, record_type, record_id, 1, 'in_progress', 'new', '', 0,
-        0, 0, 0, 0, 0, statement_timestamp(), '', '', '', %(run)s, published_at
+        0, 0, 0, 0, 0, statement_timestamp(), '', '', '', %(run)s, published_at, false
     FROM taken
     ON CONFLICT (job_id, tenant_id, record_type, record_id) DO NOTHING
     RETURNING id
@@ -56,6 +56,7 @@ WITH RECURSIVE busy AS (
     SELECT due.id, due.place FROM busy CROSS JOIN LATERAL (
         SELECT id, row_number() OVER (ORDER BY next_at) AS place FROM jobs_record
         WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND state = 'in_progress' AND next_at <= statement_timestamp()
+            AND (crashes + (lease_until IS NOT NULL)::int >= 2) = %(suspects)s
         ORDER BY next_at LIMIT %(count)s
     ) AS due WHERE busy.tenant_id IS NOT NULL
 )
@@ -79,8 +80,10 @@ RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts,
 EXTEND = """
 UPDATE jobs_record SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
     next_at = statement_timestamp() + make_interval(secs => %(lease)s)
-FROM unnest(%(ids)s::bigint[], %(fences)s::bigint[]) AS mine(id, fence)
-WHERE jobs_record.id = mine.id AND jobs_record.fence = mine.fence AND jobs_record.state = 'in_progress'
+WHERE id = ANY(ARRAY(
+    SELECT r.id FROM jobs_record AS r
+    JOIN unnest(%(ids)s::bigint[], %(fences)s::bigint[]) AS mine(id, fence) ON r.id = mine.id AND r.fence = mine.fence
+    WHERE r.state = 'in_progress' ORDER BY r.id FOR UPDATE OF r))
 """
 
 
@@ -103,12 +106,19 @@ def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int
     return taken, stored
 
 
-def claim_due(job: JobDefinition, run: Run, *, count: int) -> list[Claimed]:
+def claim_due(job: JobDefinition, run: Run, *, count: int, suspects: bool = False) -> list[Claimed]:
     """Claim up to ``count`` due records with a lease and a new fence.
 
-    A record whose lease ran out instead of being given back counts one crash.
+    A record whose lease ran out instead of being given back counts one crash. Records at hand when a worker died for
+    the second time are suspects: they are claimed only when asked for, so that the caller can take them one by one.
     """
-    values: dict[str, Any] = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, "count": count}
+    values: dict[str, Any] = {
+        "job": job.pk,
+        "run": run.pk,
+        "lease": job.lease_seconds,
+        "count": count,
+        "suspects": suspects,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(CLAIM, values)
         return [_claimed(row) for row in cursor.fetchall()]

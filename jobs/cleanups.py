@@ -1,6 +1,7 @@
 """Deleting remote jobs that are no longer needed (security R9): at once, and again until the provider has done it."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from datetime import timedelta
 
@@ -8,11 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.outcomes import EngineError
+from jobs.applying import DATABASE_IS_AWAY
 from jobs.kinds import KindPaused, KindSession, kinds
 from jobs.models import Cleanup
 
+logger = logging.getLogger(__name__)
 LEASE_S = 60
-GIVE_UP_AFTER = 40
+ALARM_AFTER = 20
 BATCH = 100
 
 
@@ -24,11 +27,16 @@ def run_cleanups() -> int:
         by_engine[f"{cleanup.kind}:{sorted(cleanup.settings.items())}"].append(cleanup)
     for group in by_engine.values():
         try:
-            session = kinds()[group[0].kind].session(group[0].settings, [])
+            session = kinds()[group[0].kind].cleanup_session(group[0].settings)
+            failures = asyncio.run(_delete_all(session, group))
         except KindPaused as paused:
-            _postpone(group, dict.fromkeys((cleanup.pk for cleanup in group), str(paused)))
-            continue
-        failures = asyncio.run(_delete_all(session, group))
+            failures = dict.fromkeys((cleanup.pk for cleanup in group), str(paused))
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception as error:
+            # The groups behind must not wait for one that cannot even be opened.
+            logger.exception("Clean-up of %s remote jobs failed", len(group))
+            failures = dict.fromkeys((cleanup.pk for cleanup in group), type(error).__name__)
         _postpone([cleanup for cleanup in group if cleanup.pk in failures], failures)
         gone = [cleanup.pk for cleanup in group if cleanup.pk not in failures]
         Cleanup.objects.filter(pk__in=gone).delete()
@@ -56,6 +64,9 @@ async def _delete_all(session: KindSession, group: list[Cleanup]) -> dict[int, s
                 await session.clean_up(cleanup.remote)
             except EngineError as error:
                 failures[cleanup.pk] = error.message
+            except Exception as error:
+                logger.exception("Clean-up %s failed", cleanup.pk)
+                failures[cleanup.pk] = type(error).__name__
 
     await session.open()
     try:
@@ -66,13 +77,12 @@ async def _delete_all(session: KindSession, group: list[Cleanup]) -> dict[int, s
 
 
 def _postpone(group: list[Cleanup], failures: dict[int, str]) -> None:
-    """Try again in 2 s, 4 s … at most every five minutes; the provider's own time to live ends what we give up."""
+    """Try again in 2 s, 4 s … at most every five minutes, for as long as it takes; the log says when it takes long."""
     for cleanup in group:
-        if cleanup.attempts + 1 >= GIVE_UP_AFTER:
-            cleanup.delete()
-            continue
+        if cleanup.attempts + 1 == ALARM_AFTER:
+            logger.error("Remote job %s of %s could not be deleted in %s tries", cleanup.pk, cleanup.kind, ALARM_AFTER)
         Cleanup.objects.filter(pk=cleanup.pk).update(
             attempts=cleanup.attempts + 1,
             last_error=failures[cleanup.pk][:500],
-            due_at=timezone.now() + timedelta(seconds=min(2.0 ** (cleanup.attempts + 1), 300)),
+            due_at=timezone.now() + timedelta(seconds=min(2.0 ** min(cleanup.attempts + 1, 10), 300)),
         )

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from core.outcomes import EngineError
 from jobs.filters import FilterField
 from jobs.models import JobDefinition, Record
+from queues.events import Event, RecordType
 from tenants.models import Tenant
 
 
@@ -128,8 +129,8 @@ class KindSession(Protocol):
         """Write results, inside the tenant and the transaction of the record states."""
         ...
 
-    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
-        """Show (state, reason) on the business rows; same transaction."""
+    def usable(self) -> bool:
+        """False once the kind was paused, disabled or changed since the session was made: take in no more."""
         ...
 
     def on_config_error(self, error: EngineError) -> None:
@@ -142,8 +143,9 @@ class Kind(Protocol):
 
     key: str
     label: str | Promise
-    record_type: str
+    record_type: RecordType
     filter_fields: Mapping[str, FilterField]
+    completed_event: Event
 
     def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validate the kind's settings of a job. Raises InvalidInput naming the field."""
@@ -159,6 +161,18 @@ class Kind(Protocol):
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:
         """Open for a pass. Raises KindPaused."""
+        ...
+
+    def cleanup_session(self, job_settings: Mapping[str, Any]) -> KindSession:
+        """Open for deleting remote jobs, also while new work is paused. Raises KindPaused when that is impossible."""
+        ...
+
+    def cleanup_settings(self, job_settings: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings under which ``remote`` was made: the job may have another engine by now."""
+        ...
+
+    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
+        """Show (state, reason) on the business rows, inside the tenant and the caller's transaction."""
         ...
 
 

@@ -182,12 +182,14 @@ class Record(models.Model):
     last_processed_at = models.DateTimeField(_("last time processed"), null=True)
     created_at = models.DateTimeField(_("created"))
     finished_at = models.DateTimeField(_("finished"), null=True)
+    mark_due = models.BooleanField(default=False, help_text=_("the business row does not show this state yet"))
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["job", "tenant", "record_type", "record_id"], name="record_once_per_job")
         ]
         indexes = [
+            models.Index(fields=["id"], condition=models.Q(mark_due=True), name="record_mark_due"),
             models.Index(
                 fields=["job", "tenant", "next_at"], condition=models.Q(state="in_progress"), name="record_due"
             ),

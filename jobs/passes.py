@@ -19,10 +19,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.applying import apply_changes, write_intents
-from jobs.changes import MAX_CRASHES, Change, Limits, after, crashed, refused
+from jobs.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
+from jobs.changes import MAX_CRASHES, Change, after, crashed, held, refused
 from jobs.claiming import claim_due, extend_leases, take_from_queue
-from jobs.kinds import Claimed, Go, KindPaused, KindSession, Outcome, Refuse, Troubled, kind_of
+from jobs.kinds import Claimed, Go, KindPaused, KindSession, Outcome, Refuse, Troubled, Verdict, kind_of
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from jobs.runs import beat, begin_pass, current_run, end_pass, log_once
 from queues.models import AccessScope, QueueItem
@@ -32,7 +32,9 @@ from tenants.models import Tenant, TenantGroup
 logger = logging.getLogger(__name__)
 
 INTAKE_S = 30.0
+BUSY_INTAKE_S = 300.0
 STEP_S = 0.25
+SUSPECTS_PER_PASS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,23 @@ def run_pass(job_id: int) -> bool:
     job = JobDefinition.objects.filter(pk=job_id, enabled=True).first()
     if job is None:
         return False
-    run = current_run(job)
     try:
         session = kind_of(job).session(job.settings, job.filters)
     except KindPaused as paused:
-        log_once(job, run, LogEntry.Severity.WARNING, str(paused))
+        log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
+    run = current_run(job)
     sweep = begin_pass(job, run, job.lease_seconds)
     if sweep is None:
         return False
     runner = PassRunner(job, run, sweep, session)
     try:
         runner.run()
-    finally:
-        end_pass(sweep, stage="finished", **runner.counters())
+    except Exception as error:
+        log_once(job, LogEntry.Severity.ERROR, f"A pass ended with {type(error).__name__}; its records go on.")
+        end_pass(sweep, Pass.State.CRASHED, stage="crashed", **runner.counters())
+        raise
+    end_pass(sweep, Pass.State.FINISHED, stage="finished", **runner.counters())
     return True
 
 
@@ -70,7 +75,10 @@ class PassRunner:
 
     def __init__(self, job: JobDefinition, run: Run, sweep: Pass, session: KindSession) -> None:
         self.job, self.run_row, self.sweep, self.session = job, run, sweep, session
-        self.limits = Limits(job.max_checks, job.max_attempts)
+        self.writer = ChangeWriter(job, run, session)
+        self.taking = True
+        self.alone = False
+        self.suspects_left = SUSPECTS_PER_PASS
         self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
         self.total = self.processed = self.uploaded = 0
         self.waiting: set[int] = set()
@@ -99,12 +107,13 @@ class PassRunner:
                 loop.run(self.session.close())
 
     def _sweep(self, loop: asyncio.Runner) -> None:
-        intake_until = time.monotonic() + INTAKE_S
+        started = time.monotonic()
         next_beat = next_claim = 0.0
         while True:
             now = time.monotonic()
-            taking = now < intake_until
-            if taking and now >= next_claim and len(self.in_work) < self.job.batch_size:
+            # A slow upload must not keep the checks of everybody else waiting: while it lasts, more is taken in.
+            intake_until = started + (BUSY_INTAKE_S if self.in_work else INTAKE_S)
+            if self._has_room() and next_claim <= now < intake_until:
                 claimed = self._take_in()
                 self._start(loop, claimed)
                 next_claim = now if claimed else now + 1.0
@@ -117,7 +126,20 @@ class PassRunner:
                 if not self._beat():
                     return
 
+    def _has_room(self) -> bool:
+        """More may be claimed: intake is on, the batch is not full, and no suspect is at work."""
+        if not self.in_work:
+            self.alone = False
+        return self.taking and not self.alone and len(self.in_work) < self.job.batch_size
+
     def _take_in(self) -> list[Claimed]:
+        if not self.in_work and self.suspects_left:
+            self.suspects_left -= 1
+            suspects = claim_due(self.job, self.run_row, count=1, suspects=True)
+            if suspects:
+                # Twice at hand when a worker died: alone, so that a third death accuses nobody else (R6).
+                self.alone = True
+                return suspects
         space = self.job.batch_size - len(self.in_work)
         until = self._intake_limit()
         if until is not None:
@@ -142,38 +164,43 @@ class PassRunner:
     def _start(self, loop: asyncio.Runner, claimed: list[Claimed]) -> None:
         """Load and gate what was claimed, commit the intents, then start the provider calls."""
         self.total += len({record.id for record in claimed} - self.waiting)
+        changes = [crashed(record) for record in claimed if record.crashes >= MAX_CRASHES]
+        by_tenant: dict[uuid.UUID, list[Claimed]] = defaultdict(list)
+        for record in claimed:
+            if record.crashes < MAX_CRASHES:
+                by_tenant[record.tenant_id].append(record)
+        tenants = Tenant.objects.in_bulk(list(by_tenant))
         ready: list[tuple[Claimed, Go]] = []
-        changes: list[Change] = []
-        for group in _isolated(claimed):
-            for record, verdict in self._judge(group):
-                if isinstance(verdict, Refuse):
-                    changes.append(refused(record, verdict))
-                else:
+        for tenant_id in sorted(by_tenant.keys() & tenants.keys()):
+            for record, verdict in self._judge(tenants[tenant_id], by_tenant[tenant_id]):
+                if isinstance(verdict, Go):
                     ready.append((record, verdict))
-        changes += [crashed(record) for record in claimed if record.crashes >= MAX_CRASHES]
+                else:
+                    changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
         self._apply(changes)
         self._launch(loop, self._with_intents(ready))
 
-    def _judge(self, records: list[Claimed]) -> Iterable[tuple[Claimed, Go | Refuse]]:
-        by_tenant: dict[uuid.UUID, list[Claimed]] = defaultdict(list)
-        for record in records:
-            by_tenant[record.tenant_id].append(record)
-        tenants = Tenant.objects.in_bulk(list(by_tenant))
-        for tenant_id in sorted(by_tenant):
-            group = by_tenant[tenant_id]
-            if not self.scope.holds(tenants[tenant_id]):
-                detail = "The tenant is outside the access scope of the job"
-                refusal = Refuse(Record.State.SKIPPED, f"{Reason.FILTERED}:access_scope", detail)
-                yield from ((record, refusal) for record in group)
-                continue
-            try:
-                with enter(tenants[tenant_id]) as tenant:
-                    verdicts = self.session.load(tenant, group)
-            except TenantUnavailable:
-                refusal = Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
-                yield from ((record, refusal) for record in group)
-                continue
-            yield from ((record, verdicts[record.id]) for record in group)
+    def _judge(self, tenant: Tenant, group: list[Claimed]) -> list[tuple[Claimed, Verdict | Change]]:
+        """Facts and gates of one tenant's records; one that cannot even be loaded spares the others."""
+        if not self.scope.holds(tenant):
+            detail = "The tenant is outside the access scope of the job"
+            refusal = Refuse(Record.State.SKIPPED, f"{Reason.FILTERED}:access_scope", detail)
+            return [(record, refusal) for record in group]
+        try:
+            with enter(tenant):
+                verdicts = self.session.load(tenant, group)
+        except TenantUnavailable as error:
+            return [(record, _kept_out(tenant, record, str(error))) for record in group]
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception as error:
+            if len(group) > 1:
+                return [judged for record in group for judged in self._judge(tenant, [record])]
+            logger.exception("Record %s could not be loaded", group[0].id)
+            text = f"The record could not be loaded ({type(error).__name__})"
+            trouble = Troubled(EngineError(ErrorClass.TRANSIENT, text))
+            return [(group[0], after(group[0], trouble, limits=self.writer.limits, weight_s=0.0, jitter=0.5))]
+        return [(record, verdicts[record.id]) for record in group]
 
     def _with_intents(self, ready: list[tuple[Claimed, Go]]) -> list[tuple[Claimed, Go]]:
         """Give each record that is to be uploaded its reference, committed before anything is sent."""
@@ -211,11 +238,12 @@ class PassRunner:
             outcome = task.result()
             if isinstance(outcome, Troubled) and outcome.error.error_class == ErrorClass.CONFIG:
                 self.session.on_config_error(outcome.error)
+                self.taking = False
             changes.append(
                 after(
                     work.record,
                     outcome,
-                    limits=self.limits,
+                    limits=self.writer.limits,
                     weight_s=work.weight_s,
                     jitter=random.random(),  # noqa: S311
                 )
@@ -225,7 +253,7 @@ class PassRunner:
     def _apply(self, changes: list[Change]) -> None:
         if not changes:
             return
-        for change in apply_changes(self.job, self.run_row, self.session, changes):
+        for change in self.writer.apply(changes):
             self.processed += change.final
             self.uploaded += change.step == "uploaded"
             if change.final:
@@ -235,6 +263,8 @@ class PassRunner:
 
     def _beat(self) -> bool:
         extend_leases([work.record for work in self.in_work.values()], self.job.lease_seconds)
+        unchanged = JobDefinition.objects.filter(pk=self.job.pk, enabled=True, version=self.job.version)
+        self.taking = self.taking and unchanged.exists() and self.session.usable()
         return beat(self.sweep, self.job.lease_seconds, stage=self._stage(), **self.counters())
 
     def _stage(self) -> str:
@@ -248,11 +278,11 @@ def _named(record: Claimed) -> Claimed:
     return replace(record, stage=Record.Stage.UPLOADING, reference=reference)
 
 
-def _isolated(claimed: list[Claimed]) -> list[list[Claimed]]:
-    """Records that were at hand when a worker died are loaded one by one, so that one poison record spares the rest."""
-    healthy = [record for record in claimed if record.crashes == 0]
-    suspects = [record for record in claimed if 0 < record.crashes < MAX_CRASHES]
-    return [group for group in [healthy, *([record] for record in suspects)] if group]
+def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
+    """A tenant that cannot be entered: new work is refused, what is at the provider waits until the tenant is back."""
+    if record.stage == Record.Stage.NEW or tenant.state == Tenant.State.CLOSED:
+        return Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
+    return held(record, why)
 
 
 @dataclass(frozen=True)

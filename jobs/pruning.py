@@ -20,7 +20,8 @@ def prune() -> int:
     holds back the hot tables.
     """
     now = timezone.now()
-    newest = Run.objects.annotate(newest=Max("sweeps__pk")).values("newest")
+    # Runs without any pass must not get in: NOT IN with a NULL in the list is never true.
+    newest = Run.objects.annotate(newest=Max("sweeps__pk")).filter(newest__isnull=False).values("newest")
     ended = Pass.objects.filter(ended_at__lt=now - timedelta(days=PASS_DAYS)).exclude(pk__in=newest)
     return _delete(ended) + _delete(LogEntry.objects.filter(at__lt=now - timedelta(days=LOG_DAYS)))
 

@@ -56,10 +56,10 @@ def beat(sweep: Pass, heartbeat_s: float, **values: Any) -> bool:
     return bool(alive.update(heartbeat_until=timezone.now() + timedelta(seconds=heartbeat_s), **values))
 
 
-def end_pass(sweep: Pass, **values: Any) -> None:
-    """Finish the pass."""
+def end_pass(sweep: Pass, state: Pass.State, **values: Any) -> None:
+    """End the pass in ``state``: finished or crashed."""
     alive = Pass.objects.filter(pk=sweep.pk, state=Pass.State.RUNNING)
-    alive.update(state=Pass.State.FINISHED, ended_at=timezone.now(), **values)
+    alive.update(state=state, ended_at=timezone.now(), **values)
 
 
 def log(job: JobDefinition, run: Run | None, severity: str, message: str) -> None:
@@ -67,8 +67,8 @@ def log(job: JobDefinition, run: Run | None, severity: str, message: str) -> Non
     LogEntry.objects.create(job=job, run=run, at=timezone.now(), severity=severity, message=message[:500])
 
 
-def log_once(job: JobDefinition, run: Run | None, severity: str, message: str) -> None:
+def log_once(job: JobDefinition, severity: str, message: str) -> None:
     """As ``log``, but a message that stands there already since less than ten minutes is not repeated."""
     since = timezone.now() - timedelta(minutes=10)
     if not LogEntry.objects.filter(job=job, record=None, message=message[:500], at__gt=since).exists():
-        log(job, run, severity, message)
+        log(job, None, severity, message)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from jobs.models import Cleanup, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from queues.models import QueueItem
+from tenants.models import Tenant
 
 
 def jobs_with_work() -> list[int]:
@@ -31,6 +32,11 @@ def jobs_reading(queue_ids: Sequence[int]) -> list[int]:
 def cleanups_due() -> bool:
     """True when a remote job waits to be deleted."""
     return Cleanup.objects.filter(due_at__lte=timezone.now()).exists()
+
+
+def marks_due() -> bool:
+    """True when a business row does not show the state of its record yet."""
+    return Record.objects.filter(mark_due=True, tenant__state=Tenant.State.READY).exists()
 
 
 @dataclass(frozen=True, slots=True)

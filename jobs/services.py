@@ -1,4 +1,4 @@
-"""Changing jobs and acting on their records."""
+"""Changing jobs."""
 
 import zoneinfo
 from collections.abc import Sequence
@@ -7,24 +7,22 @@ from typing import Any
 
 from cronsim import CronSim, CronSimError
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services import append
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
-from core.outcomes import Reason
+from core.moves import move
 from jobs import filters
-from jobs.kinds import kinds
-from jobs.models import Cleanup, JobDefinition, LogEntry, Record, RecordEvent, Schedule
+from jobs.actions import abort_records
+from jobs.kinds import Kind, kinds
+from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
 
-BATCH = 1000
 
-
-@transaction.atomic
 def save_job(
     *,
     job: JobDefinition | None,
@@ -39,38 +37,61 @@ def save_job(
     Raises InvalidInput naming field and rule (a scope without its tenant, an engine that is missing, filters, cron),
     Conflict when somebody saved it in the meantime.
     """
-    values = _checked(values, tenant_groups, publish_to)
-    if job is None:
-        saved = JobDefinition.objects.create(**values)
-    else:
-        if not JobDefinition.objects.filter(pk=job.pk, version=job.version).update(**values, version=F("version") + 1):
-            raise Conflict(_("The job was changed by somebody else. Reload it and try again."))
-        saved = JobDefinition.objects.get(pk=job.pk)
-    saved.tenant_groups.set(tenant_groups)
-    saved.publish_to.set(publish_to)
-    _audit(saved, "job.created" if job is None else "job.changed", actor, audit_tenant)
-    ring_after_commit([saved.source_queue_id])
+    values = _checked(job, values, tenant_groups, publish_to)
+    with transaction.atomic():
+        if job is None:
+            saved = JobDefinition.objects.create(**values)
+        else:
+            current = JobDefinition.objects.filter(pk=job.pk, version=job.version)
+            text = _("The job was changed by somebody else. Reload it and try again.")
+            move(current, conflict=text, **values, version=F("version") + 1)
+            saved = JobDefinition.objects.get(pk=job.pk)
+        saved.tenant_groups.set(tenant_groups)
+        saved.publish_to.set(publish_to)
+        _audit(saved, "job.created" if job is None else "job.changed", actor, audit_tenant)
+        ring_after_commit([saved.source_queue_id])
+    if not saved.enabled:
+        left = Record.objects.filter(job=saved)
+        abort_records(records=left, actor=actor, audit_tenant=audit_tenant, chosen="job disabled")
     return saved
 
 
 def _checked(
-    values: dict[str, Any], tenant_groups: Sequence[TenantGroup], publish_to: Sequence[ProcessingQueue]
+    job: JobDefinition | None,
+    values: dict[str, Any],
+    tenant_groups: Sequence[TenantGroup],
+    publish_to: Sequence[ProcessingQueue],
 ) -> dict[str, Any]:
     kind = kinds().get(values["kind"])
     if kind is None:
         raise InvalidInput("kind", _("There is no such type of job."))
+    _check_queues(job, values["source_queue"], publish_to, kind)
     if values["access_scope"] == AccessScope.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))
     if values["access_scope"] == AccessScope.TENANT_GROUPS and not tenant_groups:
         raise InvalidInput("tenant_groups", _("The scope “Tenant groups” needs at least one group."))
-    if values["source_queue"] in publish_to:
-        raise InvalidInput("publish_to", _("A job cannot publish to the queue it reads: it would never end."))
     values = {**values, "settings": kind.clean_settings(values["settings"])}
     values["filters"] = filters.validate(values["filters"], kind.filter_fields)
     values["next_start_at"] = None
     if values["schedule"] == Schedule.CRON:
         values["next_start_at"] = next_start(values["cron"], values["time_zone"])
     return values
+
+
+def _check_queues(
+    job: JobDefinition | None, source: ProcessingQueue, publish_to: Sequence[ProcessingQueue], kind: Kind
+) -> None:
+    if source in publish_to:
+        raise InvalidInput("publish_to", _("A job cannot publish to the queue it reads: it would never end."))
+    if source.record_type != kind.record_type:
+        raise InvalidInput("source_queue", _("The queue collects records of another type."))
+    if any(queue.record_type != kind.record_type for queue in publish_to):
+        raise InvalidInput("publish_to", _("A queue of the list collects records of another type."))
+    reader = JobDefinition.objects.filter(source_queue=source).exclude(pk=job.pk if job else 0).first()
+    if reader is not None:
+        # A pending record goes to one reader only: two jobs would take it away from each other.
+        text = _("The job “%(job)s” reads this queue already. Make a queue of its own for each job.")
+        raise InvalidInput("source_queue", text % {"job": reader.name})
 
 
 def next_start(cron: str, time_zone: str, after: datetime | None = None) -> datetime:
@@ -88,27 +109,42 @@ def next_start(cron: str, time_zone: str, after: datetime | None = None) -> date
 
 @transaction.atomic
 def delete_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
-    """Delete a job with its history; remote jobs of records in work are deleted at the provider first in line."""
-    abort_records(records=Record.objects.filter(job=job), actor=actor)
+    """Delete a job with its history. Raises Conflict while it has records in progress: stop the job first.
+
+    The lock keeps a pass from moving queue items into a job that is about to go.
+    """
+    JobDefinition.objects.select_for_update().get(pk=job.pk)
+    if Record.objects.filter(job=job, state=Record.State.IN_PROGRESS).exists():
+        raise Conflict(_("The job has records in progress. Stop it first: that aborts them."))
     _audit(job, "job.deleted", actor, audit_tenant)
     job.delete()
 
 
-@transaction.atomic
 def set_enabled(*, job: JobDefinition, enabled: bool, actor: str, audit_tenant: Tenant) -> None:
-    """Enable or stop the job; a stopped job keeps its records, nothing is aborted."""
-    JobDefinition.objects.filter(pk=job.pk).update(enabled=enabled, version=F("version") + 1)
-    _audit(job, "job.enabled" if enabled else "job.stopped", actor, audit_tenant)
-    ring_after_commit([job.source_queue_id])
+    """Enable or stop the job; stopping aborts its records in progress (domain C30).
+
+    Raises Conflict when it is already what is asked for.
+    """
+    with transaction.atomic():
+        as_it_was = JobDefinition.objects.filter(pk=job.pk, enabled=not enabled)
+        move(as_it_was, conflict=_("The job was changed by somebody else."), enabled=enabled, version=F("version") + 1)
+        _audit(job, "job.enabled" if enabled else "job.stopped", actor, audit_tenant)
+        ring_after_commit([job.source_queue_id])
+    if not enabled:
+        abort_records(
+            records=Record.objects.filter(job=job), actor=actor, audit_tenant=audit_tenant, chosen="job stopped"
+        )
 
 
 @transaction.atomic
 def request_start(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
-    """Start now: a manual job takes what is in its queue at this moment, a continuous one is woken."""
-    if not job.enabled:
-        raise Conflict(_("The job is disabled. Enable it first."))
-    if job.schedule != Schedule.CONTINUOUS:
-        JobDefinition.objects.filter(pk=job.pk).update(start_requested_at=timezone.now())
+    """Start now: a manual job takes what is in its queue at this moment, a continuous one is woken.
+
+    Raises Conflict when the job is disabled.
+    """
+    now = None if job.schedule == Schedule.CONTINUOUS else timezone.now()
+    enabled = JobDefinition.objects.filter(pk=job.pk, enabled=True)
+    move(enabled, conflict=_("The job is disabled. Enable it first."), start_requested_at=now)
     _audit(job, "job.started", actor, audit_tenant)
     ring_after_commit([job.source_queue_id])
 
@@ -121,95 +157,6 @@ def request_due_starts() -> None:
         JobDefinition.objects.filter(pk=job.pk, next_start_at=job.next_start_at).update(
             start_requested_at=now, next_start_at=next_start(job.cron, job.time_zone, now)
         )
-
-
-def retry_records(*, records: QuerySet[Record], actor: str) -> int:
-    """Start a new generation of every record of ``records`` that is in a final state; return how many.
-
-    History stays; checks, attempts and reason start anew (domain C31). In batches, so that a hundred thousand records
-    hold no long transaction.
-    """
-    final = records.exclude(state=Record.State.IN_PROGRESS)
-    changed = 0
-    for ids in _batches(final):
-        with transaction.atomic():
-            rows = list(final.filter(pk__in=ids).select_for_update().values_list("pk", "generation", "job_id"))
-            now = timezone.now()
-            Record.objects.filter(pk__in=[pk for pk, _g, _j in rows]).update(
-                state=Record.State.IN_PROGRESS,
-                stage=Record.Stage.NEW,
-                generation=F("generation") + 1,
-                fence=F("fence") + 1,
-                reason="",
-                wait=Record.Wait.NONE,
-                uploads=0,
-                attempts=0,
-                checks=0,
-                errors=0,
-                crashes=0,
-                reference="",
-                remote=None,
-                last_error="",
-                lease_until=None,
-                finished_at=None,
-                next_at=now,
-            )
-            _note(rows, "retried", actor, now)
-            changed += len(rows)
-    return changed
-
-
-def abort_records(*, records: QuerySet[Record], actor: str) -> int:
-    """Abort what is in progress; answers that come later change nothing; remote jobs are deleted."""
-    running = records.filter(state=Record.State.IN_PROGRESS)
-    changed = 0
-    for ids in _batches(running):
-        with transaction.atomic():
-            found = running.filter(pk__in=ids).select_for_update(of=("self",)).select_related("job")
-            rows = list(found)
-            now = timezone.now()
-            Cleanup.objects.bulk_create(
-                Cleanup(
-                    kind=row.job.kind, settings=row.job.settings, tenant_id=row.tenant_id, remote=row.remote, due_at=now
-                )
-                for row in rows
-                if row.remote is not None
-            )
-            Record.objects.filter(pk__in=[row.pk for row in rows]).update(
-                state=Record.State.ABORTED,
-                stage=Record.Stage.DONE,
-                reason=Reason.ABORTED,
-                fence=F("fence") + 1,
-                remote=None,
-                lease_until=None,
-                finished_at=now,
-            )
-            _note([(row.pk, row.generation - 1, row.job_id) for row in rows], "aborted", actor, now)
-            changed += len(rows)
-    return changed
-
-
-def delete_records(*, records: QuerySet[Record], actor: str) -> int:
-    """Delete processing records, not the calls (domain C31); what is in progress is aborted first."""
-    abort_records(records=records, actor=actor)
-    deleted = 0
-    for ids in _batches(records):
-        with transaction.atomic():
-            deleted += Record.objects.filter(pk__in=ids).delete()[1].get("jobs.Record", 0)
-    return deleted
-
-
-@transaction.atomic
-def audit_bulk(*, job: JobDefinition, action: str, count: int, query: str, actor: str, audit_tenant: Tenant) -> None:
-    """One audit row for a bulk action: what was done, to how many, by which filter."""
-    append(
-        tenant_id=audit_tenant.pk,
-        actor=actor,
-        action=f"records.{action}",
-        target_type="job",
-        target_id=str(job.pk),
-        details={"count": count, "filter": query[:500]},
-    )
 
 
 @transaction.atomic
@@ -225,18 +172,6 @@ def delete_logs(*, job: JobDefinition, entries: QuerySet[LogEntry], actor: str, 
         details={"count": deleted},
     )
     return deleted
-
-
-def _batches(records: QuerySet[Record]) -> list[list[int]]:
-    ids = list(records.filter(Q(pk__isnull=False)).order_by("pk").values_list("pk", flat=True))
-    return [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-
-
-def _note(rows: Sequence[tuple[int, int, int]], step: str, actor: str, now: datetime) -> None:
-    RecordEvent.objects.bulk_create(
-        RecordEvent(record_id=pk, generation=generation + 1, at=now, step=step, detail=actor)
-        for pk, generation, _job_id in rows
-    )
 
 
 def _audit(job: JobDefinition, action: str, actor: str, audit_tenant: Tenant) -> None:

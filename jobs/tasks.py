@@ -3,13 +3,14 @@
 import logging
 
 from celery import shared_task
-from django.db.utils import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
+from jobs.applying import DATABASE_IS_AWAY
 from jobs.cleanups import run_cleanups
+from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
 from jobs.pruning import prune
-from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work
+from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
 from jobs.services import request_due_starts
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ def tick() -> None:
     """Every two seconds: start a pass for each job with something due, and the clean-ups."""
     request_due_starts()
     _start_passes(jobs_with_work())
-    if cleanups_due():
-        clean_up.apply_async(expires=EXPIRES_S)
+    for due, task in ((cleanups_due(), clean_up), (marks_due(), show_marked)):
+        if due:
+            task.apply_async(expires=EXPIRES_S)
 
 
 @shared_task
@@ -36,14 +38,20 @@ def run_pass(job_id: int) -> None:
     """One pass. A database that went away ends it; leases bring the records back, so the task need not fail loudly."""
     try:
         run_one_pass(job_id)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("Pass of job %s ended, the database went away: %s", job_id, type(error).__name__)
+    except DATABASE_IS_AWAY as error:
+        logger.warning("Pass of job %s ended, the database refused: %s", job_id, type(error.__cause__).__name__)
 
 
 @shared_task
 def clean_up() -> None:
     """Delete remote jobs that are no longer needed."""
     run_cleanups()
+
+
+@shared_task
+def show_marked() -> None:
+    """Show on the business rows what operators did to records."""
+    show_marks()
 
 
 @shared_task

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from conversations.audio import AudioUnavailable, read_recording
 from conversations.models import TranscriptionState
-from conversations.normalising import normalise
+from conversations.preparing import prepare_transcript
 from conversations.selectors import CallFacts, call_facts
 from conversations.services import NewTranscript, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
@@ -23,13 +23,13 @@ from jobs.models import Record
 from licensing.gates import Entitlement, judge
 from licensing.models import Bundle
 from licensing.selectors import licensed_users
-from queues.events import RecordType
+from queues.events import Event, RecordType
 from tenants.keys import data_key
 from tenants.models import Tenant
 from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
 from transcription.engines.base import SpeechEngine as Adapter
 from transcription.models import SpeechEngine, Visibility
-from transcription.selectors import adapter_for
+from transcription.selectors import EngineUnusable, adapter_for
 from transcription.services import pause_engine
 
 EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
@@ -49,6 +49,7 @@ class TranscriptionKind:
     key = "transcription"
     label = gettext_lazy("Transcription")
     record_type = RecordType.CALL
+    completed_event = Event.CALL_TRANSCRIPTION_COMPLETED
     filter_fields = {
         "user.license": FilterField(
             "user.license", gettext_lazy("User - License"), ("is", "is_not"), tuple(Bundle.choices)
@@ -76,16 +77,33 @@ class TranscriptionKind:
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
-        engine = SpeechEngine.objects.select_related("tenant").filter(pk=job_settings["engine"]).first()
-        if engine is None:
-            raise KindPaused(_("The engine of this job was deleted."))
+        engine = _engine(job_settings)
         if not engine.enabled:
             raise KindPaused(_("The engine “%(name)s” is disabled.") % {"name": engine.name})
         if engine.paused_at is not None:
             raise KindPaused(
                 _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
             )
-        return TranscriptionSession(engine, adapter_for(engine), filters)
+        return TranscriptionSession(engine, _adapter(engine), filters)
+
+    def cleanup_session(self, job_settings: Mapping[str, Any]) -> "TranscriptionSession":
+        """Open the engine for deleting; a disabled or paused one still deletes."""
+        engine = _engine(job_settings)
+        return TranscriptionSession(engine, _adapter(engine), [])
+
+    def cleanup_settings(self, job_settings: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
+        """The engine that made the remote job, which the job may have left since."""
+        return {"engine": remote.get("engine", job_settings["engine"])}
+
+    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
+        """Show state and reason on the calls; a completed one is marked together with its transcript."""
+        shown: dict[uuid.UUID, tuple[str, str]] = {
+            call_id: (TranscriptionState(state), reason)
+            for call_id, (state, reason) in states.items()
+            if state != Record.State.COMPLETED
+        }
+        if shown:
+            set_transcription_states(states=shown)
 
 
 class TranscriptionSession:
@@ -145,17 +163,21 @@ class TranscriptionSession:
         except AudioUnavailable as error:
             raise EngineError(ErrorClass.INPUT, str(error), code="audio_unavailable") from error
         remote = await self.adapter.submit(payload.audio, Request(payload.language, record.reference))
-        return Submitted({"id": remote.external_id}, remote.check_after_s)
+        return Submitted({"id": remote.external_id, "engine": self.engine.pk}, remote.check_after_s)
 
     async def advance(self, record: Claimed, payload: Payload) -> StillPending | Finished:
         """One check; a finished job is fetched at once."""
         remote = _remote(record.remote)
+        if record.remote is not None and record.remote.get("engine", self.engine.pk) != self.engine.pk:
+            raise EngineError(ErrorClass.LOST, "The job has another engine now.", code="engine_changed")
         state = await self.adapter.poll(remote)
         if isinstance(state, Pending):
             return StillPending(state.check_after_s)
         if isinstance(state, Failed):
             raise state.error
-        return Finished(normalise(await self.adapter.fetch(remote), payload.audio.duration_ms))
+        data = await self.adapter.fetch(remote)
+        # Normalising and packing take processor time: not in the event loop, and not in the commit's transaction.
+        return Finished(await asyncio.to_thread(prepare_transcript, data, payload.audio.duration_ms))
 
     async def clean_up(self, remote: dict[str, Any]) -> None:
         """Delete the job at the provider."""
@@ -169,19 +191,28 @@ class TranscriptionSession:
                 items=[NewTranscript(record.record_id, result, self.engine.name) for record, result in finished],
             )
 
-    def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
-        """Show state and reason on the calls; a completed one is marked together with its transcript."""
-        shown: dict[uuid.UUID, tuple[str, str]] = {
-            call_id: (TranscriptionState(state), reason)
-            for call_id, (state, reason) in states.items()
-            if state != Record.State.COMPLETED
-        }
-        if shown:
-            set_transcription_states(states=shown)
+    def usable(self) -> bool:
+        """True while the engine is as it was when the session was made."""
+        same = SpeechEngine.objects.filter(pk=self.engine.pk, version=self.engine.version)
+        return same.filter(enabled=True, paused_at__isnull=True).exists()
 
     def on_config_error(self, error: EngineError) -> None:
         """Pause the engine once."""
-        pause_engine(engine_id=self.engine.pk, reason=error.message)
+        pause_engine(engine_id=self.engine.pk, version=self.engine.version, reason=error.message)
+
+
+def _engine(job_settings: Mapping[str, Any]) -> SpeechEngine:
+    engine = SpeechEngine.objects.select_related("tenant").filter(pk=job_settings["engine"]).first()
+    if engine is None:
+        raise KindPaused(_("The engine of this job was deleted."))
+    return engine
+
+
+def _adapter(engine: SpeechEngine) -> Adapter:
+    try:
+        return adapter_for(engine)
+    except EngineUnusable as error:
+        raise KindPaused(f"{engine.name}: {error}") from error
 
 
 def _remote(handle: dict[str, Any] | None) -> Remote:

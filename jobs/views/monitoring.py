@@ -16,6 +16,7 @@ from accounts.policy import viewer
 from core.bulk import BulkMixin
 from core.exports import csv_response
 from core.pages import Crumbs, KeysetListPage, ListPage, Page, Text, stamp_of, with_query
+from jobs.actions import abort_records, delete_records, retry_records
 from jobs.describing import facts, scope_text
 from jobs.filtersets import LogFilter, RecordFilter
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
@@ -29,7 +30,7 @@ from jobs.selectors import (
     records_of,
     runs_of,
 )
-from jobs.services import abort_records, audit_bulk, delete_logs, delete_records, retry_records
+from jobs.services import delete_logs
 from jobs.tables import LogTable, RecordTable, RunTable
 from jobs.views.definitions import delete_message, job_crumbs
 
@@ -235,7 +236,7 @@ class RecordBulk(BulkMixin, RecordList):
         return {
             "retry": (_("Retry"), _("Records in a final state start anew; their history stays.")),
             "abort": (_("Abort"), _("Records in progress end; answers that come later change nothing.")),
-            "delete": (_("Delete"), _("The processing records are removed, not the calls.")),
+            "delete": (_("Delete"), _("Processing records that have ended are removed, not the calls.")),
             "export": (_("Export"), ""),
         }
 
@@ -254,15 +255,8 @@ class RecordBulk(BulkMixin, RecordList):
             return csv_response(str(self.get_title()), table.header(), table.export())
         acts = {"retry": retry_records, "abort": abort_records, "delete": delete_records}
         user = viewer(self.request)
-        number = acts[action](records=rows, actor=user.actor)
-        audit_bulk(
-            job=self.job,
-            action=action,
-            count=number,
-            query=self.request.GET.urlencode(),
-            actor=user.actor,
-            audit_tenant=user.tenant,
-        )
+        chosen = "all matching " + self.request.GET.urlencode() if self.request.POST.get("all_matching") else "ticked"
+        number = acts[action](records=rows, actor=user.actor, audit_tenant=user.tenant, chosen=chosen)
         return {
             "retry": ngettext("%(n)s record is retried.", "%(n)s records are retried.", number),
             "abort": ngettext("%(n)s record was aborted.", "%(n)s records were aborted.", number),

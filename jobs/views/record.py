@@ -13,8 +13,8 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of
+from jobs.actions import abort_records, retry_records
 from jobs.models import LogEntry, Record, RecordEvent
-from jobs.services import abort_records, audit_bulk, retry_records
 from jobs.views.definitions import job_crumbs
 from queues.events import RecordType
 
@@ -101,18 +101,11 @@ def act_on(request: HttpRequest, record: Record, action: str) -> None:
     """Retry or abort one record, with its audit row. Raises Conflict when it is not in the state that this needs."""
     user = viewer(request)
     service = {"retry": retry_records, "abort": abort_records}[action]
-    if not service(records=Record.objects.filter(pk=record.pk), actor=user.actor):
+    one = Record.objects.filter(pk=record.pk)
+    if not service(records=one, actor=user.actor, audit_tenant=user.tenant, chosen=f"record {record.pk}"):
         raise Conflict(
             _("The record is in progress already.") if action == "retry" else _("The record has ended already.")
         )
-    audit_bulk(
-        job=record.job,
-        action=action,
-        count=1,
-        query=f"record={record.pk}",
-        actor=user.actor,
-        audit_tenant=user.tenant,
-    )
 
 
 class RecordRetry(ActionPage):

@@ -138,7 +138,10 @@ def test_a_job_is_stored_with_its_filters_and_shows_the_guides_labels(root, valu
 
 
 def test_every_rule_names_its_field_and_stores_nothing(root, values, job, queue):
+    taken = ProcessingQueue.objects.create(name="Taken", events=["call.created"])
+    JobDefinition.objects.filter(pk=job.pk).update(source_queue=taken)
     for changes, field in [
+        ({"source_queue": taken.pk}, "source_queue"),
         ({"engine": ""}, "engine"),
         ({"engine": "99999"}, "engine"),
         ({"source_queue": ""}, "source_queue"),
@@ -356,7 +359,7 @@ def test_retry_by_filter_asks_with_the_count_and_touches_only_what_matches(root,
     foreign.refresh_from_db()
     assert foreign.state == "failed"
     entry = AuditEntry.objects.get(action="records.retry")
-    assert entry.details == {"count": 25, "filter": "status=failed"}
+    assert (entry.details["count"], entry.details["chosen"]) == (25, "all matching status=failed")
 
 
 def test_bulk_on_chosen_rows_ignores_rows_of_other_jobs(root, job, acme):
@@ -366,8 +369,8 @@ def test_bulk_on_chosen_rows_ignores_rows_of_other_jobs(root, job, acme):
     data = {"action": "abort", "selection": [mine.pk, foreign.pk], "confirmed": "1"}
     root.post(url("records_bulk", job.pk), data)
     assert list(Record.objects.filter(state="aborted")) == [mine]
-    root.post(url("records_bulk", job.pk), {"action": "delete", "selection": [rest.pk], "confirmed": "1"})
-    assert set(Record.objects.all()) == {mine, foreign}
+    root.post(url("records_bulk", job.pk), {"action": "delete", "selection": [mine.pk, rest.pk], "confirmed": "1"})
+    assert set(Record.objects.all()) == {rest, foreign}
 
 
 def test_wrong_filters_never_widen_a_bulk_action(root, job, acme):

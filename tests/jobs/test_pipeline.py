@@ -7,11 +7,12 @@ from django.utils import timezone
 
 from conversations.codec import unpack
 from conversations.models import Call, Transcript
+from jobs.actions import abort_records, retry_records
 from jobs.cleanups import run_cleanups
+from jobs.marks import show_marks
 from jobs.models import Cleanup, LogEntry, Pass, Record, Run
 from jobs.passes import run_pass
 from jobs.pruning import prune
-from jobs.services import abort_records, retry_records
 from licensing.models import Bundle
 from licensing.services import grant, revoke
 from queues.models import QueueItem
@@ -132,12 +133,12 @@ def test_refused_credentials_pause_the_engine_once_and_the_records_wait(pipeline
     assert LogEntry.objects.filter(message__contains="paused").count() == 1
 
 
-def test_late_results_of_a_taken_over_record_change_nothing(pipeline, acme):
+def test_an_aborted_record_stays_aborted_shows_it_on_the_call_and_its_remote_job_is_deleted(pipeline, acme, system):
     call = pipeline.call()
     pipeline.server.control("POST", "/_emu/hold", {"hold": True})
     pipeline.sweep()
     stale = pipeline.record_of(call)
-    assert abort_records(records=Record.objects.filter(pk=stale.pk), actor="test") == 1
+    assert abort_records(records=Record.objects.filter(pk=stale.pk), actor="test", audit_tenant=system) == 1
     pipeline.server.control("POST", "/_emu/hold", {"hold": False})
 
     pipeline.sweep()
@@ -145,11 +146,13 @@ def test_late_results_of_a_taken_over_record_change_nothing(pipeline, acme):
     record = pipeline.record_of(call)
     assert (record.state, record.reason) == ("aborted", "aborted")
     assert Cleanup.objects.filter(remote__id=stale.remote["id"]).count() == 1
+    assert show_marks() == 1
     with enter(acme):
         assert not Transcript.objects.exists()
+        assert Call.objects.get(pk=call.pk).transcription_state == "aborted"
 
 
-def test_only_a_persons_retry_leads_back_and_starts_a_new_generation(pipeline, people):
+def test_only_a_persons_retry_leads_back_and_starts_a_new_generation(pipeline, people, system):
     call = pipeline.call(username="olga")
     (record,) = pipeline.finish(call)
     assert (record.state, record.reason, record.generation) == ("skipped", "no_license", 1)
@@ -157,7 +160,7 @@ def test_only_a_persons_retry_leads_back_and_starts_a_new_generation(pipeline, p
     pipeline.sweep()
     assert pipeline.record_of(call).state == "skipped"
 
-    assert retry_records(records=Record.objects.filter(pk=record.pk), actor="ada@acme") == 1
+    assert retry_records(records=Record.objects.filter(pk=record.pk), actor="ada@acme", audit_tenant=system) == 1
     (record,) = pipeline.finish(call)
 
     assert (record.state, record.generation) == ("completed", 2)
@@ -175,6 +178,7 @@ def test_a_record_whose_workers_died_three_times_is_set_aside_and_the_rest_goes_
     pipeline.sweep()
     past = timezone.now() - timedelta(seconds=1)
     Record.objects.filter(record_id=poison.pk).update(crashes=2, lease_until=past, next_at=past)
+    Record.objects.filter(record_id=healthy.pk).update(crashes=1, lease_until=past, next_at=past)
     pipeline.server.control("POST", "/_emu/hold", {"hold": False})
 
     first, second = pipeline.finish(poison, healthy)

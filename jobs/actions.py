@@ -1,0 +1,128 @@
+"""What operators do to records: retry, abort, delete; in batches, each with its audit row in its transaction."""
+
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from audit.services import append
+from core.outcomes import Reason
+from jobs.kinds import kinds
+from jobs.models import Cleanup, Record, RecordEvent
+from tenants.models import Tenant
+
+BATCH = 1000
+Act = Callable[[list[Record], str], None]
+
+
+def retry_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant, chosen: str = "") -> int:
+    """Start a new generation of every record of ``records`` that is in a final state; return how many.
+
+    History stays; checks, attempts and reason start anew (domain C31). ``chosen`` says in the audit trail how the
+    records were chosen.
+    """
+    final = records.exclude(state=Record.State.IN_PROGRESS)
+    return _act(final, "retry", _retry, actor, audit_tenant, chosen)
+
+
+def abort_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant, chosen: str = "") -> int:
+    """Abort what is in progress; answers that come later change nothing; remote jobs are deleted (security R9)."""
+    running = records.filter(state=Record.State.IN_PROGRESS)
+    return _act(running, "abort", _abort, actor, audit_tenant, chosen)
+
+
+def delete_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant, chosen: str = "") -> int:
+    """Delete processing records in a final state, not the calls (domain C31); what is in progress stays."""
+    final = records.exclude(state=Record.State.IN_PROGRESS)
+    return _act(final, "delete", _delete, actor, audit_tenant, chosen)
+
+
+def _act(records: QuerySet[Record], action: str, act: Act, actor: str, audit_tenant: Tenant, chosen: str) -> int:
+    """Apply ``act`` in batches of locked rows; the ids are fixed first, because acting changes what matches."""
+    ids = list(records.order_by("pk").values_list("pk", flat=True))
+    changed = 0
+    for start in range(0, len(ids), BATCH):
+        with transaction.atomic():
+            chunk = records.filter(pk__in=ids[start : start + BATCH])
+            rows = list(chunk.select_for_update(of=("self",)).select_related("job").order_by("pk"))
+            if not rows:
+                continue
+            act(rows, actor)
+            append(
+                tenant_id=audit_tenant.pk,
+                actor=actor,
+                action=f"records.{action}",
+                target_type="job",
+                target_id=",".join(sorted({str(row.job_id) for row in rows}))[:64],
+                details={"count": len(rows), "chosen": chosen[:500], "first": rows[0].pk, "last": rows[-1].pk},
+            )
+        changed += len(rows)
+    return changed
+
+
+def _retry(rows: list[Record], actor: str) -> None:
+    _update(
+        rows,
+        state=Record.State.IN_PROGRESS,
+        stage=Record.Stage.NEW,
+        generation=F("generation") + 1,
+        fence=F("fence") + 1,
+        reason="",
+        wait=Record.Wait.NONE,
+        uploads=0,
+        attempts=0,
+        checks=0,
+        errors=0,
+        crashes=0,
+        reference="",
+        remote=None,
+        last_error="",
+        lease_until=None,
+        finished_at=None,
+        next_at=timezone.now(),
+        mark_due=True,
+    )
+    _note(((row.pk, row.generation + 1) for row in rows), "retried", actor)
+
+
+def _abort(rows: list[Record], actor: str) -> None:
+    now = timezone.now()
+    Cleanup.objects.bulk_create(
+        Cleanup(
+            kind=row.job.kind,
+            settings=kinds()[row.job.kind].cleanup_settings(row.job.settings, row.remote),
+            tenant_id=row.tenant_id,
+            remote=row.remote,
+            due_at=now,
+        )
+        for row in rows
+        if row.remote is not None
+    )
+    _update(
+        rows,
+        state=Record.State.ABORTED,
+        stage=Record.Stage.DONE,
+        reason=Reason.ABORTED,
+        fence=F("fence") + 1,
+        remote=None,
+        lease_until=None,
+        finished_at=now,
+        mark_due=True,
+    )
+    _note(((row.pk, row.generation) for row in rows), "aborted", actor)
+
+
+def _delete(rows: list[Record], _actor: str) -> None:
+    Record.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def _update(rows: list[Record], **values: object) -> None:
+    Record.objects.filter(pk__in=[row.pk for row in rows]).update(**values)
+
+
+def _note(rows: Iterable[tuple[int, int]], step: str, actor: str) -> None:
+    now = timezone.now()
+    RecordEvent.objects.bulk_create(
+        RecordEvent(record_id=pk, generation=generation, at=now, step=step, detail=actor) for pk, generation in rows
+    )
