@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.permissions import Role
 from audit.services import append
 from core.errors import InvalidInput
+from core.validation import cleaned
 from tenants.models import Tenant
 
 
@@ -45,12 +46,7 @@ def create_user(
     except ValidationError as error:
         raise InvalidInput("password", " ".join(error.messages)) from error
     user.set_password(password)
-    try:
-        user.full_clean()
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise InvalidInput("username" if field == "__all__" else field, messages[0]) from error
-    user.save(force_insert=True)
+    cleaned(user, clash_field="username").save(force_insert=True)
     append(
         tenant_id=tenant.pk,
         actor=actor,

@@ -14,11 +14,17 @@ from django.core.files.storage import default_storage
 from core.crypto import DecryptionFailed
 from core.files import EncryptedReader, save_encrypted
 
+_EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
 _KEY = re.compile(r"audio/[0-9a-f-]{36}/([0-9a-f-]{36})\.bin\Z")
 
 
 class AudioUnavailable(Exception):
     """The stored file is gone, damaged or not ours to read. Says no more on purpose."""
+
+
+def extension_of(mime: str) -> str:
+    """The file name's extension, without a dot, for a stored recording's MIME type; ``bin`` for an unknown one."""
+    return _EXTENSIONS.get(mime, "bin")
 
 
 def storage_key(tenant_id: uuid.UUID, recording_id: uuid.UUID) -> str:

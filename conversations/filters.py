@@ -20,8 +20,9 @@ DATE = forms.DateInput(attrs={"type": "date"})
 
 
 def _people(request: Any) -> Any:
-    """Users that calls of this tenant can belong to."""
-    return User.objects.filter(tenant=request.user.tenant_id).order_by("username_key")
+    """Users whose calls the viewer may look for: all of the tenant, or only the viewer."""
+    people = User.objects.filter(tenant=request.user.tenant_id).order_by("username_key")
+    return people if request.user.has(Permission.CALLS_VIEW_OTHERS) else people.filter(pk=request.user.pk)
 
 
 class CallFilter(django_filters.FilterSet):
@@ -52,8 +53,8 @@ class CallFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def search(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
-        """Names, numbers, external id; transcripts only for who may see them."""
-        return matching(calls, value, transcripts=self.request.user.has(Permission.TRANSCRIPT_VIEW))
+        """Names, numbers, external id, and the transcripts that the viewer may read."""
+        return matching(calls, value, user=self.request.user)
 
     def from_day(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
         """Started on this day or later."""

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from conversations.metadata import DEFAULT_LANGUAGE, CallMetadata
-from conversations.models import Direction
+from conversations.models import Channel, Direction
 from core.errors import InvalidInput
 from core.ids import uuid7
 
@@ -49,6 +49,7 @@ class UploadForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("In your time zone. Now, when empty."),
     )
+    channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices, required=False, initial="voice")
     direction = forms.ChoiceField(label=_("Direction"), choices=Direction.choices, required=False, initial="unknown")
     username = forms.CharField(label=_("Agent (user name)"), required=False)
     group = forms.CharField(label=_("Group"), required=False, help_text=_("The agent's group, when empty."))
@@ -86,6 +87,7 @@ class UploadForm(forms.Form):
         return CallMetadata(
             external_id=values["external_id"] or f"upload-{uuid7()}",
             started_at=values["started_at"] or timezone.now(),
+            channel=values["channel"] or Channel.VOICE.value,
             direction=values["direction"] or Direction.UNKNOWN.value,
             language=values["language"] or DEFAULT_LANGUAGE,
             tags=tuple(tag.strip() for tag in values["tags"].split(",") if tag.strip()),

@@ -48,6 +48,13 @@ class Outcome:
     field: str = ""
     message: str = ""
 
+    def __post_init__(self) -> None:
+        """File names are bytes of somebody else: what cannot be printed or written as JSON is shown escaped."""
+        for name in ("source", "external_id", "message"):
+            text: str = getattr(self, name)
+            shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+            object.__setattr__(self, name, shown)
+
 
 @dataclass
 class ImportReport:

@@ -6,14 +6,14 @@ A ``CallMetadata`` that exists is valid: making one with a broken rule raises In
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from conversations.models import Direction
+from conversations.models import Channel, Direction
 from core.errors import InvalidInput
 
 MAX_TAGS = 20
@@ -46,6 +46,7 @@ class CallMetadata:
 
     external_id: str
     started_at: datetime
+    channel: str = Channel.VOICE.value
     direction: str = Direction.UNKNOWN.value
     from_number: str = ""
     from_name: str = ""
@@ -63,8 +64,8 @@ class CallMetadata:
             _check_text(name, getattr(self, name), limit)
         if not self.external_id.strip():
             raise InvalidInput("external_id", _("Every call needs an external id."))
-        if self.direction not in Direction.values:
-            raise InvalidInput("direction", _("Use one of: %(values)s.") % {"values": ", ".join(Direction.values)})
+        _check_choice("channel", self.channel, Channel.values)
+        _check_choice("direction", self.direction, Direction.values)
         _check_start(self.started_at)
         _check_language(self.language)
         _check_tags(self.tags)
@@ -114,6 +115,11 @@ def _check_text(name: str, value: object, limit: int) -> None:
         raise InvalidInput(name, _("Use at most %(limit)d characters.") % {"limit": limit})
     if any(unicodedata.category(char) in _UNSTORABLE for char in value):
         raise InvalidInput(name, _("Control characters are not allowed."))
+
+
+def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InvalidInput(name, _("Use one of: %(values)s.") % {"values": ", ".join(allowed)})
 
 
 def _check_start(value: object) -> None:

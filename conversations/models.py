@@ -12,6 +12,12 @@ from core.outcomes import Reason
 from tenants.querysets import TenantManager
 
 
+class Channel(models.TextChoices):
+    """By which medium people spoke; other media than voice are not taken in."""
+
+    VOICE = "voice", _("Voice")
+
+
 class Direction(models.TextChoices):
     """Who called whom, seen from the tenant."""
 
@@ -37,7 +43,7 @@ class Call(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     external_id = models.CharField(_("external id"), max_length=200, unique=True)
-    channel = models.CharField(_("channel"), max_length=20, default="voice")
+    channel = models.CharField(_("channel"), max_length=20, choices=Channel, default=Channel.VOICE)
     direction = models.CharField(_("direction"), max_length=10, choices=Direction, default=Direction.UNKNOWN)
     started_at = models.DateTimeField(_("start"))
     ended_at = models.DateTimeField(_("end"), null=True, blank=True)

@@ -1,6 +1,6 @@
 """Making a provider's answer fit for storing: trust nothing (hostile 3I1–3I2). Pure functions, no Django.
 
-What was clamped, merged or dropped is said in ``warnings``, so that a person can see it on the call.
+What was clamped, merged or dropped is said in ``warnings``; the call page shows them to readers of the transcript.
 """
 
 import math

@@ -1,5 +1,6 @@
 """Reading calls: what a user may see, facts for jobs, search."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,16 @@ def may_read(user: User, call: Call) -> bool:
     return user.has(Permission.TRANSCRIPT_VIEW) and may_play(user, call)
 
 
+def _readable(user: User) -> Q:
+    """``may_read`` as a condition on calls."""
+    if not user.has(Permission.TRANSCRIPT_VIEW):
+        return Q(pk__in=[])
+    # A call of nobody counts as one of others; the negation includes it.
+    own = Q(user=user) if user.has(Permission.CALLS_PLAYBACK_OWN) else Q(pk__in=[])
+    others = ~Q(user=user) if user.has(Permission.CALLS_PLAYBACK_OTHERS) else Q(pk__in=[])
+    return own | others
+
+
 def recording_for(call: Call) -> Recording | None:
     """The recording of a call: the first one that came, or None."""
     recording: Recording | None = Recording.objects.filter(call=call).order_by("pk").first()
@@ -144,16 +155,16 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
     }
 
 
-def matching(calls: TenantQuerySet, text: str, *, transcripts: bool) -> TenantQuerySet:
-    """Narrow ``calls`` to those with ``text`` in names, numbers, external id, or – if allowed – the transcript.
+def matching(calls: TenantQuerySet, text: str, *, user: User) -> TenantQuerySet:
+    """Narrow ``calls`` to those with ``text`` in names, numbers, external id, or in a transcript.
 
+    A transcript that ``user`` may not read is not searched: the hit alone would tell what was said (domain L13).
     Transcript search understands "phrases", OR and -without; it uses the index of current transcripts.
     """
     found = Q(external_id__icontains=text)
     for name in ("from_number", "from_name", "to_number", "to_name"):
         found |= Q(**{f"{name}__icontains": text})
-    if transcripts:
-        found |= Q(pk__in=_hits(text).values("call_id"))
+    found |= Q(pk__in=_hits(text).values("call_id")) & _readable(user)
     narrowed: TenantQuerySet = calls.filter(found)
     return narrowed
 
@@ -174,8 +185,12 @@ def snippets(call_ids: Iterable[uuid.UUID], text: str) -> dict[uuid.UUID, str]:
     return dict(rows.values_list("call_id", "snippet"))
 
 
+DASHES = re.compile(r"-(?:[\s-]*-)+")
+
+
 def _query(text: str) -> SearchQuery:
-    return SearchQuery(text, config="simple", search_type="websearch")
+    """The words of a search. A run of dashes means one: PostgreSQL's parser gives up on some thirty "not"s in a row."""
+    return SearchQuery(DASHES.sub("-", text), config="simple", search_type="websearch")
 
 
 def _hits(text: str) -> TenantQuerySet:

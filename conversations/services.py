@@ -17,14 +17,12 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import append
 from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
-from conversations.codec import pack
 from conversations.intake import Prepared, preparing
 from conversations.metadata import CallMetadata, duration_lies
 from conversations.models import Call, Recording, Transcript, TranscriptionState
-from conversations.normalising import normalise
+from conversations.preparing import PreparedTranscript
 from core.errors import Conflict, InvalidInput
 from core.ids import uuid7
-from core.transcripts import TranscriptData
 from queues.events import Event
 from queues.services import publish
 from tenants.doors import WrongTenant, current_tenant
@@ -34,10 +32,10 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True, slots=True)
 class NewTranscript:
-    """One transcript to store, as the engine gave it."""
+    """One transcript to store, prepared before the transaction (conversations.preparing)."""
 
     call_id: uuid.UUID
-    data: TranscriptData
+    prepared: PreparedTranscript
     engine_name: str
 
 
@@ -106,6 +104,7 @@ def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | No
     length = timedelta(milliseconds=facts.duration_ms if facts else claimed_ms)
     return Call(
         external_id=metadata.external_id.strip(),
+        channel=metadata.channel,
         direction=metadata.direction,
         started_at=metadata.started_at,
         ended_at=metadata.started_at + length if length else None,
@@ -194,16 +193,16 @@ def _audit(tenant: Tenant, actor: str, action: str, target_id: str, details: dic
 def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> None:
     """Store a new current version for each call, mark the calls completed and publish “Transcription completed”.
 
-    Runs in the caller's transaction with a fixed number of statements, whatever the number of calls. What engines say
-    is normalised against the duration that we decoded (hostile 3I2). A call that was deleted in the meantime is left
-    out. At most one item a call.
+    Runs in the caller's transaction with a fixed number of statements, whatever the number of calls, and only inserts:
+    what costs time was done by ``prepare_transcript``. A call that was deleted in the meantime is left out. At most
+    one item a call.
     """
     _inside(tenant)
     # Locked in one order, so that two batches with common calls wait for each other instead of deadlocking, and so
     # that two versions never get one number.
     wanted = sorted(item.call_id for item in items)
     locked = Call.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
-    there: dict[uuid.UUID, int] = dict(locked.values_list("pk", "duration_ms"))
+    there: set[uuid.UUID] = set(locked.values_list("pk", flat=True))
     if not there:
         return
     versions = dict(
@@ -211,26 +210,21 @@ def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> None
     )
     Transcript.objects.filter(call_id__in=there, is_current=True).update(is_current=False)
     Transcript.objects.bulk_create(
-        [
-            _new_transcript(item, there[item.call_id], versions.get(item.call_id, 0) + 1)
-            for item in items
-            if item.call_id in there
-        ]
+        [_new_transcript(item, versions.get(item.call_id, 0) + 1) for item in items if item.call_id in there]
     )
     Call.objects.filter(pk__in=there).update(transcription_state=TranscriptionState.COMPLETED, transcription_reason="")
     publish(tenant=tenant, event=Event.CALL_TRANSCRIPTION_COMPLETED, record_ids=sorted(there))
 
 
-def _new_transcript(item: NewTranscript, duration_ms: int, version: int) -> Transcript:
-    data = normalise(item.data, duration_ms)
-    packed = pack(data)
+def _new_transcript(item: NewTranscript, version: int) -> Transcript:
+    prepared, packed = item.prepared, item.prepared.packed
     return Transcript(
         call_id=item.call_id,
         version=version,
         engine_name=item.engine_name[:120],
-        engine_model=data.model,
-        language=data.language,
-        duration_ms=data.duration_ms,
+        engine_model=prepared.model,
+        language=prepared.language,
+        duration_ms=prepared.duration_ms,
         turn_count=packed.turn_count,
         word_count=packed.word_count,
         body=packed.body,
@@ -240,10 +234,20 @@ def _new_transcript(item: NewTranscript, duration_ms: int, version: int) -> Tran
 
 @transaction.atomic
 def set_transcription_states(*, states: dict[uuid.UUID, tuple[str, str]]) -> None:
-    """Show what the job decided: (state, reason code) per call id. One UPDATE for each distinct pair."""
+    """Show what a job decided: (state, reason code) per call id. One UPDATE for each distinct pair.
+
+    A call that has a current transcript stays completed: a second job that skips it, or a retry that fails, takes
+    nothing away from it.
+    """
+    # Locked before the look at the transcripts: an UPDATE that waited for store_transcripts would still see the
+    # transcripts as they were when it began.
+    list(Call.objects.select_for_update().filter(pk__in=states).order_by("pk").values_list("pk", flat=True))
+    current = Transcript.objects.filter(call_id__in=states, is_current=True)
+    completed = set(current.values_list("call_id", flat=True))
     groups: dict[tuple[str, str], list[uuid.UUID]] = {}
     for call_id, pair in states.items():
-        groups.setdefault(pair, []).append(call_id)
+        if call_id not in completed:
+            groups.setdefault(pair, []).append(call_id)
     for (state, reason), call_ids in sorted(groups.items()):
         Call.objects.filter(pk__in=call_ids).update(
             transcription_state=TranscriptionState(state), transcription_reason=reason[:80]

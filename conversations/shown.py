@@ -33,6 +33,7 @@ def call_context(user: User, call: Call, recording: Recording | None, transcript
         "duration": spoken_duration(call.duration_ms),
         "recording": recording,
         "transcript": transcript if readable else None,
+        "warnings": data.warnings if data else (),
         "turns": _turns(data) if data else [],
         "speakers": _speakers(data, recording),
         "audio": _audio(user, call, recording, words=data is not None),

@@ -1,10 +1,12 @@
 """The calls list as a table."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import django_tables2 as tables
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -56,6 +58,10 @@ class CallTable(PageTable):
         """The link of the row."""
         address = reverse("conversations:call", args=[record.pk])
         return format_html('<a href="{}">{}</a>', address, show_time(record.started_at))
+
+    def value_started_at(self, value: datetime) -> str:
+        """ISO 8601 in the viewer's zone."""
+        return timezone.localtime(value).isoformat(timespec="seconds")
 
     def render_direction(self, record: Call) -> str:
         """The direction in words."""

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from accounts.permissions import Permission
 from accounts.policy import requires, viewer
 from conversations import selectors
-from conversations.audio import AudioUnavailable, open_reader, unpack_peaks
+from conversations.audio import AudioUnavailable, extension_of, open_reader, unpack_peaks
 from conversations.codec import spans_of
 from conversations.exports import EXPORTS
 from conversations.filters import CallFilter
@@ -31,7 +31,6 @@ from core.tables import PageTable
 from tenants.doors import current_tenant
 from tenants.keys import data_key
 
-EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
 VIEW_CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 
@@ -106,7 +105,7 @@ def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         request,
         reader,
         mime=recording.mime,
-        filename=_file_name(found, EXTENSIONS.get(recording.mime, "bin")),
+        filename=_file_name(found, extension_of(recording.mime)),
         etag=str(recording.pk),
         attachment=download,
     )

@@ -2,13 +2,13 @@
 
 import ipaddress
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.services import append
 from core.errors import InvalidInput
 from core.moves import move
+from core.validation import cleaned
 from tenants import tasks
 from tenants.keys import new_wrapped_key
 from tenants.models import AllowedAddress, Tenant, TenantGroup
@@ -30,12 +30,7 @@ def create_tenant(
     """
     tenant = Tenant(slug=slug, name=name.strip(), time_zone=time_zone, language=language, is_system=is_system)
     tenant.wrapped_data_key = new_wrapped_key(tenant)
-    try:
-        tenant.full_clean(exclude=["wrapped_data_key"])
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise InvalidInput("slug" if field == "__all__" else field, messages[0]) from error
-    tenant.save(force_insert=True)
+    cleaned(tenant, clash_field="slug", exclude=["wrapped_data_key"]).save(force_insert=True)
     append(
         tenant_id=tenant.pk,
         actor=actor,

@@ -1,5 +1,6 @@
 """Provisioning in the background; the tick catches what a lost bell has left behind."""
 
+import logging
 import uuid
 
 from celery import shared_task
@@ -7,6 +8,8 @@ from kombu.exceptions import OperationalError
 
 from tenants.models import Tenant
 from tenants.provisioning import provision
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -17,9 +20,12 @@ def provision_tenant(tenant_id: str) -> None:
 
 @shared_task
 def resume_provisioning() -> None:
-    """Provision every tenant that is still new: after a lost message or a crash."""
+    """Provision every tenant that is still new: after a lost message or a crash. One that fails blocks no other."""
     for tenant_id in list(Tenant.objects.filter(state=Tenant.State.NEW).values_list("pk", flat=True)):
-        provision(tenant_id)
+        try:
+            provision(tenant_id)
+        except Exception:
+            logger.exception("Tenant %s could not be provisioned; the next tick tries again", tenant_id)
 
 
 def request_provisioning(tenant_id: uuid.UUID) -> None:

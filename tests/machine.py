@@ -50,14 +50,14 @@ class Machine:
         return done.stdout
 
     def spawn(self, name: str) -> None:
-        """Start worker, beat or web as the stack does."""
+        """Start worker, second worker, beat or web as the stack does."""
         celery = ["celery", "-A", "config"]
         address = f"127.0.0.1:{self.web_port}"
         arguments = {
             "worker": [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"],
             "beat": [*celery, "beat", "--schedule", str(self.base / "beat"), "--pidfile", "", "--loglevel", "WARNING"],
             "web": ["gunicorn", "config.wsgi:application", "-k", "gthread", "--threads", "8", "--bind", address],
-        }[name]
+        }[name.removeprefix("second ")]
         log = (self.base / f"{name}.log").open("ab")
         self.children[name] = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -68,6 +68,10 @@ class Machine:
             start_new_session=True,
         )
         log.close()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to the process and all its children."""
+        os.killpg(self.children[name].pid, number)
 
     def kill(self, name: str) -> None:
         """``kill -9`` of the process and all its children."""

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from conversations.audio import AudioUnavailable, read_recording
+from conversations.audio import AudioUnavailable, extension_of, read_recording
 from conversations.models import TranscriptionState
 from conversations.preparing import prepare_transcript
 from conversations.selectors import CallFacts, call_facts
@@ -31,8 +31,6 @@ from transcription.engines.base import SpeechEngine as Adapter
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for
 from transcription.services import pause_engine
-
-EXTENSIONS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/flac": "flac"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ def _source(call: CallFacts, key: bytes) -> AudioSource:
     recording = call.recording
     assert recording is not None
     opener = partial(read_recording, recording.storage_key, key)
-    name = f"{call.call_id}.{EXTENSIONS.get(recording.mime, 'bin')}"
+    name = f"{call.call_id}.{extension_of(recording.mime)}"
     return AudioSource(name, recording.mime, recording.bytes_plain, recording.duration_ms, recording.channels, opener)
 
 

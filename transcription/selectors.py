@@ -4,9 +4,10 @@ from collections import defaultdict
 
 import orjson
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
 
-from core.crypto import open_sealed
-from core.errors import InvalidInput
+from core.crypto import DecryptionFailed, open_sealed
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.selectors import outbound_policy, system_tenant
@@ -15,6 +16,10 @@ from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
 
 SECRETS_CONTEXT = b"transcription.speech_engine"
+
+
+class EngineUnusable(Exception):
+    """What is stored of an engine makes no adapter. The text says why, is fit for people and quotes no stored value."""
 
 
 def secrets_of(engine: SpeechEngine) -> dict[str, str]:
@@ -26,12 +31,31 @@ def secrets_of(engine: SpeechEngine) -> dict[str, str]:
     return values
 
 
+def readable_secrets_of(engine: SpeechEngine) -> dict[str, str]:
+    """As ``secrets_of``; nothing where the stored ones do not decrypt, so that a person can enter new ones."""
+    try:
+        return secrets_of(engine)
+    except DecryptionFailed:
+        return {}
+
+
 def adapter_for(engine: SpeechEngine) -> Adapter:
-    """A ready-made adapter with the engine's settings, secrets and the outbound policy of the platform."""
+    """A ready-made adapter with the engine's settings, secrets and the outbound policy of the platform.
+
+    Raises EngineUnusable when the type is gone, the settings break its rules or the secrets do not decrypt.
+    """
     kind = engine_types().get(engine.engine_type)
     if kind is None:
-        raise InvalidInput("engine_type", f"There is no engine type “{engine.engine_type}”.")
-    options = kind.options_type(**engine.settings, **secrets_of(engine))
+        raise EngineUnusable(_("There is no engine type “%(type)s”.") % {"type": engine.engine_type})
+    # "from None" and field names only: pydantic's errors quote the values, which may be secrets.
+    try:
+        options = kind.options_type.model_validate({**engine.settings, **secrets_of(engine)})
+    except ValidationError as error:
+        fields = {str(part["loc"][0]) for part in error.errors(include_input=False) if part["loc"]}
+        message = _("The stored settings of the engine are not valid: %(fields)s. Edit and save the engine.")
+        raise EngineUnusable(message % {"fields": ", ".join(sorted(fields))}) from None
+    except DecryptionFailed:
+        raise EngineUnusable(_("The stored secrets of the engine cannot be decrypted.")) from None
     return kind(options, outbound_policy())
 
 
@@ -45,7 +69,7 @@ def engines_with_last_test() -> QuerySet[SpeechEngine]:
 
 def stored_secret_names(engine: SpeechEngine) -> frozenset[str]:
     """Names of the secrets that have a stored value: all that a form may know of them."""
-    return frozenset(secrets_of(engine))
+    return frozenset(readable_secrets_of(engine))
 
 
 def jobs_by_engine() -> dict[int, list[tuple[int, str]]]:

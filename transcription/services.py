@@ -15,6 +15,7 @@ from audit.services import append
 from core.crypto import seal
 from core.errors import Conflict, InvalidInput
 from core.outbound import AddressRefused
+from core.outbound.urls import parse_url
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.models import Tenant
@@ -22,12 +23,11 @@ from tenants.selectors import outbound_policy, system_tenant
 from transcription.engines.base import EngineOptions
 from transcription.models import EngineTest, SpeechEngine, Visibility
 from transcription.registry import engine_types
-from transcription.selectors import SECRETS_CONTEXT, secrets_of
+from transcription.selectors import SECRETS_CONTEXT, readable_secrets_of
 
 TEST_HEARTBEAT_S = 30
 
 
-@transaction.atomic
 def save_engine(
     *,
     engine: SpeechEngine | None,
@@ -39,29 +39,34 @@ def save_engine(
 ) -> SpeechEngine:
     """Create an engine (``engine`` None) or change the given version of one.
 
-    ``secrets``: a value replaces the stored secret, "" clears it, None or absence keeps it. Raises InvalidInput naming
-    the field (``settings`` fields by their own names; an address that points inside is refused), Conflict when
-    somebody saved the engine in the meantime.
+    ``secrets``: a value replaces the stored secret, "" clears it, None or absence keeps it; none is kept when the
+    server changes. Raises InvalidInput naming the field (``settings`` fields by their own names; an address that points
+    inside is refused), Conflict when somebody saved the engine in the meantime.
     """
-    kept = {} if engine is None else secrets_of(engine)
+    kept = {} if engine is None else readable_secrets_of(engine)
     merged = {**kept, **{name: value for name, value in secrets.items() if value is not None}}
     merged = {name: value for name, value in merged.items() if value}
+    # Before the transaction: the check looks names up, which may take seconds.
     options = _valid_options(values["engine_type"], settings, merged)
+    shown = options.model_dump(mode="json", exclude=set(options.secret_names()))
+    reused = [name for name in kept if secrets.get(name) is None]
+    if engine is not None and reused and _server_changed(engine, values["engine_type"], options, shown):
+        raise InvalidInput(reused[0], _("Enter the token again: the server address has changed."))
     if values["visibility"] == Visibility.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The visibility “One tenant” needs a tenant."))
     if values["visibility"] == Visibility.GLOBAL:
         values = {**values, "tenant": None}
-    clashing = SpeechEngine.objects.filter(name__iexact=values["name"]).exclude(pk=engine.pk if engine else 0)
+    key = data_key(values["tenant"] or system_tenant())
+    sealed = seal(key, orjson.dumps(merged), SECRETS_CONTEXT) if merged else b""
+    return _store(engine, {**values, "settings": shown, "sealed_secrets": sealed}, actor, audit_tenant)
+
+
+@transaction.atomic
+def _store(engine: SpeechEngine | None, stored: dict[str, Any], actor: str, audit_tenant: Tenant) -> SpeechEngine:
+    clashing = SpeechEngine.objects.filter(name__iexact=stored["name"]).exclude(pk=engine.pk if engine else 0)
     if clashing.exists():
         raise InvalidInput("name", _("There is an engine with this name."))
-    key = data_key(values["tenant"] or system_tenant())
-    stored = {
-        **values,
-        "settings": options.model_dump(mode="json", exclude=set(options.secret_names())),
-        "sealed_secrets": seal(key, orjson.dumps(merged), SECRETS_CONTEXT) if merged else b"",
-        "paused_at": None,
-        "pause_reason": "",
-    }
+    stored = {**stored, "paused_at": None, "pause_reason": ""}
     if engine is None:
         saved = SpeechEngine.objects.create(**stored)
     else:
@@ -89,6 +94,22 @@ def _valid_options(engine_type: str, settings: dict[str, Any], secrets: dict[str
     return options
 
 
+def _server_changed(engine: SpeechEngine, engine_type: str, options: EngineOptions, shown: dict[str, Any]) -> bool:
+    """Whether kept secrets would go to another scheme, host or port than those they were entered for."""
+    policy = outbound_policy()
+
+    def server_of(address: str | None) -> tuple[str, str, int] | str | None:
+        try:
+            url = parse_url(address or "", policy)
+        except AddressRefused:
+            return address
+        return url.scheme, url.host, url.port
+
+    return engine.engine_type != engine_type or any(
+        server_of(engine.settings.get(name)) != server_of(shown[name]) for name in options.address_names()
+    )
+
+
 @transaction.atomic
 def delete_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
     """Delete an engine that no job uses. Raises Conflict naming the job otherwise."""
@@ -100,9 +121,12 @@ def delete_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> 
 
 
 @transaction.atomic
-def pause_engine(*, engine_id: int, reason: str) -> bool:
-    """Stop an engine whose settings were refused: once, with one audit row, however many records met the error."""
-    running = SpeechEngine.objects.filter(pk=engine_id, paused_at__isnull=True)
+def pause_engine(*, engine_id: int, version: int, reason: str) -> bool:
+    """Stop an engine whose settings were refused: once, with one audit row, however many records met the error.
+
+    ``version`` is the one that was refused: a pass that is still at work with old settings stops no mended engine.
+    """
+    running = SpeechEngine.objects.filter(pk=engine_id, version=version, paused_at__isnull=True)
     if not running.update(paused_at=timezone.now(), pause_reason=reason[:500]):
         return False
     engine = SpeechEngine.objects.get(pk=engine_id)
@@ -112,8 +136,11 @@ def pause_engine(*, engine_id: int, reason: str) -> bool:
 
 @transaction.atomic
 def resume_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
-    """Let a paused engine work again; waiting records follow within half a minute."""
-    paused = SpeechEngine.objects.filter(pk=engine.pk, paused_at__isnull=False)
+    """Let a paused engine work again, unless it was changed since it was loaded: a save has its own say about pauses.
+
+    Waiting records follow within half a minute.
+    """
+    paused = SpeechEngine.objects.filter(pk=engine.pk, version=engine.version, paused_at__isnull=False)
     if paused.update(paused_at=None, pause_reason=""):
         _audit(engine, "speech_engine.resumed", actor, audit_tenant)
 
@@ -151,7 +178,7 @@ def record_steps(*, test: EngineTest, steps: list[dict[str, Any]], progress: int
 
 
 def finish_test(*, test: EngineTest, passed: bool) -> None:
-    """End a running test; one that passed lets a paused engine work again."""
+    """End a running test; one that passed lets a paused engine work again, in the version that was claimed."""
     state = EngineTest.State.PASSED if passed else EngineTest.State.FAILED
     ended = EngineTest.objects.filter(pk=test.pk, state=EngineTest.State.RUNNING)
     if ended.update(state=state, finished_at=timezone.now()) and passed:

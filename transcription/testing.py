@@ -10,7 +10,7 @@ from typing import Any
 from core.outcomes import EngineError
 from transcription.engines.base import AudioSource, SpeechEngine, Step
 from transcription.models import EngineTest
-from transcription.selectors import adapter_for
+from transcription.selectors import EngineUnusable, adapter_for
 from transcription.services import claim_test, finish_test, record_steps
 
 SAMPLE = Path(__file__).parent / "engines" / "sample.ogg"
@@ -39,6 +39,8 @@ def run_test(test_id: str) -> None:
             _run_steps(loop, adapter, test, steps)
     except EngineError as error:
         _fail(test, steps, f"{error.error_class}: {error.message}")
+    except EngineUnusable as error:
+        _fail(test, steps, str(error))
     except Exception as error:
         logger.exception("Engine test failed unexpectedly")
         _fail(test, steps, f"Unexpected {type(error).__name__}")

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('external_id', models.CharField(max_length=200, unique=True, verbose_name='external id')),
-                ('channel', models.CharField(default='voice', max_length=20, verbose_name='channel')),
+                ('channel', models.CharField(choices=[('voice', 'Voice')], default='voice', max_length=20, verbose_name='channel')),
                 ('direction', models.CharField(choices=[('inbound', 'Inbound'), ('outbound', 'Outbound'), ('internal', 'Internal'), ('unknown', 'Unknown')], default='unknown', max_length=10, verbose_name='direction')),
                 ('started_at', models.DateTimeField(verbose_name='start')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='end')),

@@ -57,3 +57,25 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     assert {name: count for name, count in measured.items() if count > baseline.get(name, 0)} == {}
     details = {"call", "record", "latest run", "engine", "job", "queue"}
     assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}
+
+
+@pytest.mark.django_db
+def test_exports_hold_text_and_no_markup(pipeline, client_for, people):  # noqa: F811
+    calls = [pipeline.call(), pipeline.call(username="olga")]
+    pipeline.finish(*calls)
+    admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
+    job = f"{TRANSCRIPTION}/jobs/{pipeline.job.pk}"
+    lists = [
+        (tenant_admin, "/calls/"),
+        (admin, "/administration/jobs/processing-queues/"),
+        (admin, "/administration/user-management/tenants/"),
+        (admin, "/administration/system/allowed-addresses/"),
+        *((admin, f"{TRANSCRIPTION}/{name}/") for name in ("engines", "jobs")),
+        *((admin, f"{job}/{name}/") for name in ("runs", "records", "logs")),
+    ]
+    for client, path in lists:
+        response = client.get(path, {"format": "csv"})
+        body = b"".join(response.streaming_content) if response.streaming else response.content
+        text = body.decode()
+        assert len(text.splitlines()) >= 2, path
+        assert "<" not in text, path

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from conversations.metadata import CallMetadata
 from conversations.models import Call
+from conversations.preparing import prepare_transcript
 from conversations.services import NewTranscript, ingest_call, store_transcripts
 from core.transcripts import Segment, TranscriptData, Word
 from speechserver.tones import spoken, tone_wav
@@ -55,8 +56,12 @@ def transcript(*turns: str, duration_ms: int = 3000) -> TranscriptData:
 
 def transcribed(tenant, call: Call, *turns: str) -> None:
     """Store a transcript for the call."""
-    item = NewTranscript(call_id=call.pk, data=transcript(*turns), engine_name="Tones")
-    store_transcripts(tenant=tenant, items=[item])
+    store_transcripts(tenant=tenant, items=[new_transcript(call.pk, transcript(*turns))])
+
+
+def new_transcript(call_id, data: TranscriptData, duration_ms: int = 3000) -> NewTranscript:
+    """What a job hands over for a call of this length."""
+    return NewTranscript(call_id, prepare_transcript(data, duration_ms), "Tones")
 
 
 def stored_files() -> set[str]:

@@ -66,18 +66,8 @@ def test_sidecars_are_imported_and_a_second_run_has_nothing_to_do(acme, people, 
     assert len(stored_files()) == len(files) + 1
 
 
-def test_every_refusal_names_field_and_rule_and_the_good_calls_go_in(acme, inside, folder):
-    good_call(folder, "good")
-    good_call(folder, "column", 2, colour="red")
-    good_call(folder, "lie", 3, duration_s=600)
-    good_call(folder, "zone", 4, started_at="2026-11-20T09:30:00")
-    good_call(folder, "person", 5, username="nobody")
-    good_call(folder, "other", 6, external_id="good")
-    good_call(folder, "twin")
-    audio_file(folder, "noise.wav", b"%PDF-1.7")
-    sidecar(folder, "noise")
-    sidecar(folder, "missing")
-    sidecar(folder, "path", audio="../secret.wav")
+def broken_sidecars(folder) -> dict[str, str]:
+    """Sidecars that cannot be read as one JSON object of known size; the field that each is refused for."""
     (folder / "twice.json").write_text('{"external_id": "a", "external_id": "b"}')
     (folder / "nan.json").write_text('{"external_id": "a", "duration_s": NaN}')
     (folder / "broken.json").write_text("{")
@@ -85,28 +75,44 @@ def test_every_refusal_names_field_and_rule_and_the_good_calls_go_in(acme, insid
     (folder / "deep.json").write_text("[" * 60_000)
     (folder / "latin.json").write_bytes(b'{"external_id": "\xff"}')
     (folder / "huge.json").write_text(" " * 70_000)
+    return {f"{name}.json": "sidecar" for name in ("twice", "nan", "broken", "list", "deep", "latin", "huge")}
+
+
+def broken_calls(folder) -> dict[str, str]:
+    """Calls that break one rule each; the field that each is refused for."""
+    good_call(folder, "column", 2, colour="red")
+    good_call(folder, "lie", 3, duration_s=600)
+    good_call(folder, "zone", 4, started_at="2026-11-20T09:30:00")
+    good_call(folder, "person", 5, username="nobody")
+    good_call(folder, "other", 6, external_id="good")
+    good_call(folder, "post", 7, channel="email")
+    good_call(folder, "twin")
+    audio_file(folder, "noise.wav", b"%PDF-1.7")
+    sidecar(folder, "noise")
+    sidecar(folder, "missing")
+    sidecar(folder, "path", audio="../secret.wav")
     audio_file(folder, "orphan.wav")
-    code, screen, report = run(folder)
-    assert code == 1
-    assert refusals(report) == {
-        "broken.json": "sidecar",
+    return {
         "column.json": "colour",
-        "deep.json": "sidecar",
-        "huge.json": "sidecar",
-        "latin.json": "sidecar",
         "lie.json": "duration",
-        "list.json": "sidecar",
         "missing.json": "audio",
-        "nan.json": "sidecar",
         "noise.json": "audio",
         "orphan.wav": "audio",
         "other.json": "external_id",
         "path.json": "audio",
         "person.json": "username",
-        "twice.json": "sidecar",
+        "post.json": "channel",
         "twin.json": "audio",
         "zone.json": "started_at",
     }
+
+
+def test_every_refusal_names_field_and_rule_and_the_good_calls_go_in(acme, inside, folder):
+    good_call(folder, "good", channel="voice")
+    expected = broken_calls(folder) | broken_sidecars(folder)
+    code, screen, report = run(folder)
+    assert code == 1
+    assert refusals(report) == expected
     assert all(call["message"] for call in report["calls"] if call["result"] == "refused")
     assert report["counts"]["imported"] == 1
     assert "There is no such field." in screen

@@ -33,6 +33,7 @@ def test_a_call_with_audio_is_stored_encrypted_metered_and_published(acme, peopl
         stored = b"".join(read_recording(recording.storage_key, data_key(acme)))
         assert (call.user, call.group, call.duration_ms) == (people.agent, "Sales", 3000)
         assert call.ended_at == START + timedelta(seconds=3)
+        assert call.channel == "voice"
         assert (recording.channels, recording.sample_rate, recording.duration_ms) == (2, 8000, 3000)
         assert recording.storage_key == f"audio/{acme.pk}/{recording.pk}.bin"
         assert recording.bytes_plain == len(stored)
@@ -83,6 +84,9 @@ def test_a_call_without_audio_is_published_too(acme, inside, queue):
         ({"started_at": datetime(1969, 1, 1, tzinfo=UTC)}, "started_at"),
         ({"started_at": datetime.now(UTC) + timedelta(days=3)}, "started_at"),
         ({"direction": "sideways"}, "direction"),
+        ({"channel": "email"}, "channel"),
+        ({"channel": ""}, "channel"),
+        ({"channel": ["voice"]}, "channel"),
         ({"from_name": "x" * 151}, "from_name"),
         ({"to_number": "1\n2"}, "to_number"),
         ({"group": 7}, "group"),
@@ -115,6 +119,7 @@ def test_a_broken_rule_is_named_with_its_field_and_nothing_is_stored(acme, peopl
 def test_an_unknown_field_or_two_starts_are_refused():
     good = {"external_id": "a", "started_at": "2026-11-20T09:30:00Z"}
     assert read_metadata(good).started_at == START
+    assert read_metadata(good).channel == read_metadata(good | {"channel": "voice"}).channel == "voice"
     offset = read_metadata({"external_id": "a", "started_at_offset_minutes": -90}, base_time=START)
     assert offset.started_at == START - timedelta(minutes=90)
     for raw, field in [

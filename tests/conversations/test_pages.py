@@ -9,9 +9,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from accounts import permissions
+from accounts.permissions import Permission, Role
 from conversations.models import Call, Recording
-from conversations.services import set_transcription_states
-from tests.conversations.calls import START, audio_file, stored_call, stored_files, transcribed, wav
+from conversations.services import set_transcription_states, store_transcripts
+from core.transcripts import Segment, TranscriptData
+from tests.conversations.calls import START, audio_file, new_transcript, stored_call, stored_files, transcribed, wav
 
 JSON = {"HTTP_ACCEPT": "application/json"}
 
@@ -103,6 +106,18 @@ def test_the_filter_by_user_offers_only_people_of_the_tenant(calls, people, clie
     assert client.get(f"/calls/?user={people.stranger.pk}").status_code == 400
 
 
+def test_who_may_not_see_the_calls_of_others_is_not_offered_their_names(calls, people, client_for):
+    def offered(user) -> set:
+        field = client_for(user).get("/calls/").context["filter"].form.fields["user"]
+        return {person.username for person in field.queryset}
+
+    assert offered(people.agent) == {"alan"}
+    assert offered(people.supervisor) == {"ada", "alan", "olga", "sue"}
+    agent = client_for(people.agent)
+    assert agent.get(f"/calls/?user={people.agent.pk}").status_code == 200
+    assert agent.get(f"/calls/?user={people.other_agent.pk}").status_code == 400
+
+
 @pytest.mark.parametrize(
     "query",
     ["direction=sideways", "date_from=soon", "duration_min=-1", "duration_max=x", "state=%00", "q=" + "x" * 201],
@@ -148,6 +163,25 @@ def test_the_call_page_shows_turns_facts_and_processing(calls, people, client_fo
     assert len(response.context["downloads"]) == 5
     admin = client_for(people.tenant_admin)
     assert "Call has no audio files" in admin.get(url("call", calls["olga"])).content.decode()
+
+
+def test_the_call_page_names_the_channel_and_what_was_changed_in_the_transcript(
+    calls, acme, people, inside, client_for, monkeypatch
+):
+    note = "times outside the recording were clamped"
+    agent, address = client_for(people.agent), url("call", calls["alan"])
+    plain = agent.get(address).content.decode()
+    assert "<dt>Channel</dt><dd>Voice</dd>" in plain
+    assert note not in plain
+    with inside(acme):
+        hostile = TranscriptData("en", 3000, "m", (Segment(0, "", -5, 10**9, "hello"),), ("<b>low volume</b>",))
+        store_transcripts(tenant=acme, items=[new_transcript(calls["alan"].pk, hostile)])
+    page = agent.get(address).content.decode()
+    assert note in page
+    assert "&lt;b&gt;low volume&lt;/b&gt;" in page
+    rights = permissions.ROLE_PERMISSIONS[Role.AGENT] - {Permission.TRANSCRIPT_VIEW}
+    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, Role.AGENT, rights)
+    assert note not in agent.get(address).content.decode()
 
 
 def test_unknown_foreign_and_invisible_calls_answer_alike(calls, people, client_for):
@@ -207,9 +241,6 @@ def test_downloading_is_a_right_of_its_own(calls, people, client_for):
 
 
 def test_playback_and_transcripts_need_their_rights(calls, people, client_for, monkeypatch):
-    from accounts import permissions
-    from accounts.permissions import Permission, Role
-
     agent, call = client_for(people.agent), calls["alan"]
     routes = [("call_audio", ()), ("call_peaks", ()), ("call_words", ()), ("call_transcript", ("txt",))]
     assert [status(agent.get(url(name, call, *more))) for name, more in routes] == [200] * 4
@@ -270,7 +301,9 @@ def upload(client, *files: tuple[str, bytes], json: bool = True, **fields):
 def test_an_upload_is_stored_and_answers_with_its_address(acme, people, inside, client_for):
     client = client_for(people.tenant_admin)
     assert client.get("/calls/upload/").status_code == 200
-    response = upload(client, ("<b>.wav", wav()), username="alan", tags="a, b", started_at="2026-11-20T10:00")
+    response = upload(
+        client, ("<b>.wav", wav()), username="alan", tags="a, b", started_at="2026-11-20T10:00", channel="voice"
+    )
     answer = response.json()
     assert (response.status_code, answer["ok"], len(answer["results"])) == (201, True, 1)
     result = answer["results"][0]
@@ -297,6 +330,7 @@ def test_each_file_is_stored_or_refused_for_itself(acme, people, inside, client_
     ("fields", "field"),
     [
         ({"direction": "sideways"}, "direction"),
+        ({"channel": "email"}, "channel"),
         ({"language": "english please"}, "language"),
         ({"started_at": "soon"}, "started_at"),
         ({"from_name": "x" * 151}, "from_name"),
@@ -345,3 +379,8 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(people, client_for, 
     assert upload(client, ("a.wav", b"x" * (1024 * 1024 + 2048))).status_code == 413
     refused = upload(client, ("a.wav", wav()))
     assert (refused.status_code, refused.json()["results"][0]["errors"][0]["field"]) == (422, "audio")
+
+
+@pytest.mark.parametrize("text", ["-" * 33, "- " * 40, "-" * 64, '"' * 50, "(" * 50, "OR " * 50, "-a" * 60])
+def test_no_search_text_is_more_than_the_database_can_parse(client_for, people, text):
+    assert client_for(people.tenant_admin).get("/calls/", {"q": text[:190]}).status_code == 200

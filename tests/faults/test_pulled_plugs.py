@@ -1,5 +1,6 @@
 """A pulled plug in the middle of the demo loses nothing and doubles nothing (security R1, R4, R7, S1)."""
 
+import signal
 import time
 
 import pytest
@@ -65,6 +66,18 @@ def test_kill_9_of_the_worker_in_mid_upload(demo):
         until(lambda query=taken_over: demo.ask(query), seconds=40, every=0.1)
         assert time.time() - float(lease_until) <= 15
     finish(demo)
+    everything_ended_exactly_once(demo, saved)
+
+
+def test_a_worker_that_sleeps_past_its_lease_and_wakes_up_writes_nothing_twice(demo):
+    saved = middle(demo)
+    demo.signal("worker", signal.SIGSTOP)
+    demo.spawn("second worker")
+    taken = "SELECT count(*) FROM jobs_record WHERE state = 'in_progress' AND lease_until < now()"
+    until(lambda: demo.ask(taken)[0][0] == 0, seconds=60, every=0.2)
+    demo.signal("worker", signal.SIGCONT)
+    finish(demo)
+    demo.kill("second worker")
     everything_ended_exactly_once(demo, saved)
 
 

@@ -10,6 +10,7 @@ from tenants.doors import enter
 from tenants.models import AllowedAddress, Tenant
 from tenants.provisioning import migrate_schema, provision
 from tenants.services import allow_address, create_tenant, set_state
+from tenants.tasks import resume_provisioning
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +42,17 @@ def test_a_new_tenant_is_provisioned_once_and_is_then_ready_and_empty(db):
         assert Call.objects.count() == 0
     actions = AuditEntry.objects.filter(tenant_id=tenant.pk).order_by("position").values_list("action", flat=True)
     assert list(actions) == ["tenant.created", "tenant.provisioned"]
+
+
+def test_a_tenant_that_cannot_be_cloned_does_not_block_the_others(db, caplog):
+    made = [create_tenant(slug=f"initech-{number}", name="Private Name", actor="test") for number in range(3)]
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE SCHEMA "{made[1].schema_name}"')
+    resume_provisioning()
+    states = [Tenant.objects.get(pk=tenant.pk).state for tenant in made]
+    assert states == [Tenant.State.READY, Tenant.State.NEW, Tenant.State.READY]
+    assert str(made[1].pk) in caplog.text
+    assert "Private Name" not in caplog.text
 
 
 def test_a_clone_has_the_same_structure_as_a_schema_made_by_migrations(acme):

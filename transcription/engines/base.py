@@ -82,6 +82,11 @@ class EngineOptions(BaseModel):
         """Names of the write-only fields."""
         return [name for name, field in cls.model_fields.items() if field.annotation in {SecretStr, SecretStr | None}]
 
+    @classmethod
+    def address_names(cls) -> list[str]:
+        """Names of the fields that say where the secrets are sent; a type with such a field overrides this."""
+        return []
+
 
 class SpeechEngine(ABC):
     """An adapter. Every verb raises EngineError and nothing else; ``open`` and ``close`` bracket their use."""

@@ -34,7 +34,6 @@ CLASSES = {
     400: ErrorClass.INPUT,
     401: ErrorClass.CONFIG,
     403: ErrorClass.CONFIG,
-    404: ErrorClass.LOST,
     413: ErrorClass.INPUT,
     415: ErrorClass.INPUT,
     422: ErrorClass.INPUT,
@@ -97,7 +96,8 @@ class NativeSpeechEngine(SpeechEngine):
 
     async def poll(self, remote: Remote) -> Pending | Done | Failed:
         """GET the job once."""
-        response = await self._call("GET", f"/v2/transcriptions/{remote.external_id}", expect=200)
+        path = f"/v2/transcriptions/{remote.external_id}"
+        response = await self._call("GET", path, expect=200, missing=ErrorClass.LOST)
         job = _parse(Job, response)
         if job.id != remote.external_id:
             raise EngineError(ErrorClass.OUTPUT, "The server answered for another job.", code="foreign_id")
@@ -112,7 +112,7 @@ class NativeSpeechEngine(SpeechEngine):
     async def fetch(self, remote: Remote) -> TranscriptData:
         """GET the result and validate every field of it."""
         path = f"/v2/transcriptions/{remote.external_id}/result"
-        response = await self._call("GET", path, expect=200, max_body_bytes=MAX_RESULT_BYTES)
+        response = await self._call("GET", path, expect=200, missing=ErrorClass.LOST, max_body_bytes=MAX_RESULT_BYTES)
         result = _parse(Result, response)
         if result.id != remote.external_id:
             raise EngineError(ErrorClass.OUTPUT, "The server answered for another job.", code="foreign_id")
@@ -157,7 +157,10 @@ class NativeSpeechEngine(SpeechEngine):
             await asyncio.sleep(TEST_INTERVAL_S)
         raise EngineError(ErrorClass.TRANSIENT, f"No result after {TEST_CHECKS} seconds.", code="timeout")
 
-    async def _call(self, method: str, path: str, *, expect: int, **options: Any) -> Response:
+    async def _call(
+        self, method: str, path: str, *, expect: int, missing: ErrorClass = ErrorClass.CONFIG, **options: Any
+    ) -> Response:
+        """Send one request. ``missing`` is what a 404 means: a lost job where one is asked for, else a wrong server."""
         headers = dict(options.pop("headers", {}))
         if self.options.token is not None:
             headers["Authorization"] = f"Bearer {self.options.token.get_secret_value()}"
@@ -180,7 +183,7 @@ class NativeSpeechEngine(SpeechEngine):
             message = f"The server cannot be reached ({type(error).__name__})."
             raise EngineError(ErrorClass.TRANSIENT, message, code="connection") from error
         if response.status != expect:
-            raise _refusal(response, self.options)
+            raise _refusal(response, self.options, missing)
         return response
 
 
@@ -209,10 +212,11 @@ def _retry_after(response: Response) -> float | None:
         return None
 
 
-def _refusal(response: Response, options: NativeOptions) -> EngineError:
+def _refusal(response: Response, options: NativeOptions, missing: ErrorClass) -> EngineError:
     """The provider's own words with the token masked; the class by status."""
     status = response.status
-    error_class = CLASSES.get(status, ErrorClass.TRANSIENT if status >= 500 or status == 409 else ErrorClass.CONFIG)
+    otherwise = ErrorClass.TRANSIENT if status >= 500 or status == 409 else ErrorClass.CONFIG
+    error_class = missing if status == 404 else CLASSES.get(status, otherwise)
     code, detail = "", ""
     try:
         problem = orjson.loads(response.body)
@@ -220,7 +224,7 @@ def _refusal(response: Response, options: NativeOptions) -> EngineError:
     except (orjson.JSONDecodeError, AttributeError):
         detail = ""
     if options.token is not None:
-        detail = detail.replace(options.token.get_secret_value(), "••••")
+        code, detail = (text.replace(options.token.get_secret_value(), "••••") for text in (code, detail))
     message = f"HTTP {status} {code} {detail}".strip()
     return EngineError(error_class, message, code=code or str(status), retry_after=_retry_after(response))
 

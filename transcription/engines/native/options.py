@@ -19,6 +19,11 @@ class NativeOptions(EngineOptions):
     request_timeout_s: int = Field(default=120, ge=1, le=3600, title="Timeout of one request (seconds)")
     concurrency: int = Field(default=8, ge=1, le=200, title="Requests at a time")
 
+    @classmethod
+    def address_names(cls) -> list[str]:
+        """The server address."""
+        return ["server_address"]
+
     @field_validator("server_address")
     @classmethod
     def _plain_server(cls, value: str) -> str:
