@@ -52,6 +52,25 @@ class ResponseHeadersMiddleware:
         return response
 
 
+class CharsetMiddleware:
+    """Refuses text in anything but UTF-8 before the query string or the body is read (core.requests says why)."""
+
+    accepted = frozenset({"", "utf-8", "us-ascii"})
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 415 for a Content-Type with another charset or unreadable parameters, 400 for NUL in a cookie."""
+        if (request.content_params or {}).get("charset", "").strip().lower() not in self.accepted:
+            message = _("Text must be encoded as UTF-8: send no charset, or charset=utf-8, in Content-Type.")
+            return error_response(request, 415, message, code="charset")
+        # A quoted cookie may spell NUL as \000, and the session is looked up by its cookie.
+        if any("\x00" in value for value in request.COOKIES.values()):
+            return error_response(request, 400, _("A cookie holds a NUL character."))
+        return self.get_response(request)
+
+
 class ErrorMiddleware:
     """Turns a ParlanceError that no view has caught into a page, or JSON, with its status and message."""
 

@@ -7,6 +7,7 @@ service's refusals are shown is here. Permissions are declared where the routes 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 from django import forms
@@ -173,8 +174,8 @@ class ListPage(Page):
         return self.filterset_class(data, queryset=self.get_queryset(), request=self.request)
 
     def make_table(self, rows: Any) -> PageTable:
-        """The table, sorted as the address says."""
-        table = self.table_class(rows, request=self.request, **self.table_arguments())
+        """The table, sorted as the address says. Given the request when it is made, it would page itself, unclamped."""
+        table = self.table_class(rows, **self.table_arguments())
         RequestConfig(self.request, paginate=False).configure(table)
         if isinstance(table.data.data, QuerySet):
             # Equal values must not change places between two pages.
@@ -202,17 +203,11 @@ class ListPage(Page):
     def export(self, rows: QuerySet[Any]) -> HttpResponseBase:
         """All matching rows, sorted as shown, in pieces."""
         table = self.make_table(rows)
-        ordered = table.data.data
 
         def lines() -> Iterable[list[Any]]:
-            chunk: list[Any] = []
-            for row in ordered.iterator(chunk_size=EXPORT_CHUNK):
-                chunk.append(row)
-                if len(chunk) == EXPORT_CHUNK:
-                    yield from self.table_class(chunk, request=self.request, **self.table_arguments()).export()
-                    chunk = []
-            if chunk:
-                yield from self.table_class(chunk, request=self.request, **self.table_arguments()).export()
+            found = table.data.data.iterator(chunk_size=EXPORT_CHUNK)
+            while chunk := list(islice(found, EXPORT_CHUNK)):
+                yield from self.table_class(chunk, **self.table_arguments()).export()
 
         return csv_response(str(self.get_title()), table.header(), lines())
 
@@ -257,12 +252,12 @@ class KeysetListPage(ListPage):
             "next_url": self.turn(before=page[-1].pk, start=start + size) if older and page else "",
             "sizes": [{"size": s, "url": self.turn(size=s), "active": s == size} for s in self.page_sizes],
         }
-        table = self.table_class(page, request=self.request, orderable=False, **self.table_arguments())
+        table = self.table_class(page, orderable=False, **self.table_arguments())
         return table, {"total_label": pager["total"], "pager": pager}
 
     def make_table(self, rows: Any) -> PageTable:
         """For exports: the same order as on the page."""
-        return self.table_class(rows.order_by("-pk"), request=self.request, orderable=False, **self.table_arguments())
+        return self.table_class(rows.order_by("-pk"), orderable=False, **self.table_arguments())
 
     def turn(self, *, before: int = 0, after: int = 0, start: int = 0, size: int = 0) -> str:
         """The address of another page with the same filters."""

@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MAX_TOTAL_HEADER_SIZE, MultiPartParserError  # type: ignore[attr-defined]
 from django.utils.translation import gettext as _
 
 from core.middleware import error_response
@@ -46,8 +49,26 @@ def _ask_database() -> None:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """400."""
+    """400, or 413 with the limit for a body that is too large in some way."""
+    match exception:
+        case RequestDataTooBig():
+            message = _("The form is too large: at most %(limit)s MB besides files.")
+            return _too_large(request, message, settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2)
+        case TooManyFieldsSent():
+            message = _("The request has too many fields: at most %(limit)s fields.")
+            return _too_large(request, message, settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
+        case TooManyFilesSent():
+            message = _("The request has too many files: at most %(limit)s files.")
+            return _too_large(request, message, settings.DATA_UPLOAD_MAX_NUMBER_FILES)
+        case MultiPartParserError() if "header size" in str(exception):
+            message = _("A file name or field name is too long: at most %(limit)s bytes with its headers.")
+            message %= {"limit": f"{MAX_TOTAL_HEADER_SIZE:,}"}
+            return error_response(request, 400, message, code="name_too_long")
     return error_response(request, 400, _("The request cannot be understood."), code="bad_request")
+
+
+def _too_large(request: HttpRequest, message: str, limit: int | None) -> HttpResponse:
+    return error_response(request, 413, message % {"limit": f"{limit:,}"}, code="too_large")
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

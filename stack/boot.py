@@ -108,8 +108,8 @@ class Boot:
 
     def _collect_static(self) -> None:
         wanted = stamps.checksum(stamps.static_inputs())
-        stamp = self.paths.static / ".stamp"
-        if stamp.exists() and stamp.read_text() == wanted:
+        stamp = self.paths.run / "static.stamp"
+        if self.paths.static.exists() and stamp.exists() and stamp.read_text() == wanted:
             return
         shutil.rmtree(self.paths.static, ignore_errors=True)
         self._manage("collectstatic", "--noinput", "--verbosity", "0")

@@ -11,7 +11,7 @@ from pathlib import Path
 from stack.errors import StackError
 from stack.files import read_json, write_json
 from stack.paths import StackPaths
-from stack.ports import first_free
+from stack.ports import first_free, is_free
 
 FORMAT = 1
 NEEDED_BYTES = 1024**3
@@ -48,8 +48,20 @@ def prepare(paths: StackPaths) -> None:
 
 
 def speech_port(paths: StackPaths) -> int:
-    """Return the port the speech server of this data directory uses; chosen once, because engines store it."""
+    """Return the port the speech server of this data directory uses; kept, because engines store its address."""
     return int(read_json(paths.marker)["speech_port"])
+
+
+def settle_speech_port(paths: StackPaths) -> int:
+    """Before a start: keep the port, or choose and store another when somebody else has it by now.
+
+    The set-up lists the new address, and the demo's engine is given it.
+    """
+    port = speech_port(paths)
+    if not is_free(port):
+        port = first_free(SPEECH_PORTS_FROM)
+        write_json(paths.marker, {**read_json(paths.marker), "speech_port": port})
+    return port
 
 
 def check_free_space(directory: Path, free_bytes: int | None = None) -> None:

@@ -20,10 +20,10 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def first_free(start: int, tries: int = 200) -> int:
-    """Return the first free port from ``start`` on; raises :class:`StackError` when there is none in reach."""
+def first_free(start: int, tries: int = 200, *, but: int | None = None) -> int:
+    """Return the first free port from ``start`` on except ``but``; raises :class:`StackError` when none is in reach."""
     for port in range(start, start + tries):
-        if is_free(port):
+        if port != but and is_free(port):
             return port
     raise StackError(f"No free port between {start} and {start + tries - 1}")
 

@@ -49,7 +49,11 @@ def is_supervised(paths: StackPaths) -> bool:
 def read_state(paths: StackPaths) -> dict[str, Any]:
     """Return the last state written, or an empty dictionary."""
     state = read_json(paths.state)
-    return state if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    processes = state.get("processes", [])
+    well_formed = isinstance(processes, list) and all(isinstance(entry, dict) for entry in processes)
+    return state if well_formed else {}
 
 
 def orphans(paths: StackPaths) -> list[dict[str, Any]]:

@@ -1,17 +1,25 @@
 """Changes to tenants."""
 
-import ipaddress
-
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.services import append
 from core.errors import InvalidInput
 from core.moves import move
+from core.outbound import AddressRefused, listable
 from core.validation import cleaned
 from tenants import tasks
 from tenants.keys import new_wrapped_key
 from tenants.models import AllowedAddress, Tenant, TenantGroup
+
+ADDRESS_RULES = {
+    "cidr": gettext_lazy("This is no network in CIDR form, for example 10.1.2.3/32."),
+    "never": gettext_lazy(
+        "Link-local, metadata, multicast and unspecified addresses are never allowed, nor a network that holds one."
+    ),
+    "tunnel": gettext_lazy("IPv6 addresses that carry an IPv4 address inside are listed one by one (/128)."),
+}
 
 
 @transaction.atomic
@@ -66,11 +74,14 @@ def set_state(*, tenant: Tenant, old: Tenant.State, new: Tenant.State, actor: st
 
 @transaction.atomic
 def allow_address(*, cidr: str, port: int, note: str, actor: str, audit_tenant: Tenant) -> AllowedAddress:
-    """List an inside address for engines; listing it again changes nothing. Raises InvalidInput."""
+    """List an inside address for engines; listing it again changes nothing.
+
+    Raises InvalidInput naming the rule, also for what the outbound guard refuses even when listed (hostile 3G1).
+    """
     try:
-        network = ipaddress.ip_network(cidr, strict=True)
-    except ValueError as error:
-        raise InvalidInput("cidr", _("This is no network in CIDR form, for example 10.1.2.3/32.")) from error
+        network = listable(cidr)
+    except AddressRefused as error:
+        raise InvalidInput("cidr", str(ADDRESS_RULES[error.rule])) from error
     if not 1 <= port <= 65535:
         raise InvalidInput("port", _("A port is between 1 and 65535."))
     address, created = AllowedAddress.objects.get_or_create(

@@ -4,7 +4,7 @@ At save time :func:`check_url` judges the address. At run time :func:`guarded_se
 again at the socket, so what was checked is what is connected to. Needs no Django.
 """
 
-from core.outbound.addresses import AddressRefused, AllowedTarget, OutboundPolicy, judge
+from core.outbound.addresses import AddressRefused, AllowedTarget, OutboundPolicy, judge, listable
 from core.outbound.client import GuardedResolver, Response, ResponseRefused, guarded_session, request
 from core.outbound.urls import CheckedUrl, Lookup, ResolveFailed, check_url
 
@@ -21,5 +21,6 @@ __all__ = [
     "check_url",
     "guarded_session",
     "judge",
+    "listable",
     "request",
 ]

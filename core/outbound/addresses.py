@@ -4,7 +4,7 @@ Our own deny list, because ``ipaddress.is_global`` lets metadata services and tu
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 # One text for every network reason, so that the form cannot be used to map a network (hostile-inputs 3G13).
 NOT_ALLOWED = "This address is not allowed or cannot be reached."
@@ -83,6 +83,7 @@ _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE = IPv6Network("::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
+_CARRIERS = (_NAT64, _NAT64_LOCAL, _COMPATIBLE, _SIX_TO_FOUR, _TEREDO)
 _ISATAP_IDS = (0x0000_5EFE, 0x0200_5EFE)
 
 _LOW_PORTS = (80, 443)
@@ -126,6 +127,41 @@ def judge(ip: str | IPv4Address | IPv6Address, port: int, policy: OutboundPolicy
         raise AddressRefused("address")
     if not port_is_open(port):
         raise AddressRefused("port")
+
+
+def listable(text: str) -> IPv4Network | IPv6Network:
+    """Return the network that may be listed for ``text`` (CIDR): IPv4 written as IPv6 becomes the IPv4 it reaches.
+
+    Raises :class:`AddressRefused` with the rule ``cidr`` (no network), ``never`` (holds an address that is refused even
+    when listed) or ``tunnel`` (more than one address of a range that carries IPv4 addresses inside).
+    """
+    try:
+        network = ip_network(text, strict=True)
+        if isinstance(network, IPv6Network):
+            # Without the zone, which would hide the network from the comparisons below.
+            network = _plain(IPv6Network((int(network.network_address), network.prefixlen)))
+    except ValueError:
+        raise AddressRefused(
+            "cidr", "This is no network in CIDR form, for example 10.1.2.3/32.", field="cidr"
+        ) from None
+    if isinstance(network, IPv4Network):
+        never = any(network.overlaps(other) for other in _NEVER_V4)
+    else:
+        # What holds all mapped addresses holds every IPv4 address, metadata services too.
+        never = any(network.overlaps(other) for other in (*_NEVER_V6, _MAPPED))
+        never = never or any(_never(inner) for inner in _embedded(network.network_address))
+    if never:
+        raise AddressRefused("never", field="cidr")
+    if isinstance(network, IPv6Network) and network.prefixlen < 128 and any(map(network.overlaps, _CARRIERS)):
+        raise AddressRefused("tunnel", field="cidr")
+    return network
+
+
+def _plain(network: IPv6Network) -> IPv4Network | IPv6Network:
+    """Return the IPv4 network where ``judge`` would look at the IPv4 address inside, else the same network."""
+    if network.subnet_of(_MAPPED) or network.subnet_of(_NAT64):
+        return IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
+    return network
 
 
 def _never(address: IPv4Address | IPv6Address) -> bool:

@@ -68,7 +68,7 @@ def run_up(options: argparse.Namespace) -> int:
     with supervisor_lock(paths):
         clean_orphans(paths)
     require_free(options.port, "stop it or use another with --port")
-    require_free(datadir.speech_port(paths), "the bundled speech server needs it; stop that process first")
+    datadir.settle_speech_port(paths)
     return _follow(paths, _spawn(paths, options), options)
 
 

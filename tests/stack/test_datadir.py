@@ -1,6 +1,7 @@
 """The data directory: made private, recognised again, and refused with one line where it is not ours."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,16 @@ def test_data_without_its_secrets_is_not_given_new_ones(paths: StackPaths) -> No
     with pytest.raises(StackError, match="cannot be read: put it back"):
         load_secrets(paths)
     assert not paths.secrets.exists()
+
+
+def test_a_speech_port_that_somebody_else_has_by_now_is_replaced_and_a_free_one_kept(tmp_path: Path) -> None:
+    paths = StackPaths.at(tmp_path / "data")
+    datadir.prepare(paths)
+    port = datadir.speech_port(paths)
+    assert datadir.settle_speech_port(paths) == port
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        chosen = datadir.settle_speech_port(paths)
+    assert chosen != port
+    assert datadir.speech_port(paths) == chosen
