@@ -207,7 +207,7 @@ class ListPage(Page):
         def lines() -> Iterable[list[Any]]:
             found = table.data.data.iterator(chunk_size=EXPORT_CHUNK)
             while chunk := list(islice(found, EXPORT_CHUNK)):
-                yield from self.table_class(chunk, **self.table_arguments()).export()
+                yield from self.table_class(chunk, order_by=(), **self.table_arguments()).export()
 
         return csv_response(str(self.get_title()), table.header(), lines())
 

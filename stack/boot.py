@@ -111,6 +111,8 @@ class Boot:
         stamp = self.paths.run / "static.stamp"
         if self.paths.static.exists() and stamp.exists() and stamp.read_text() == wanted:
             return
+        # Before the files go: a start that is cut short here must not be taken for a finished one.
+        stamp.unlink(missing_ok=True)
         shutil.rmtree(self.paths.static, ignore_errors=True)
         self._manage("collectstatic", "--noinput", "--verbosity", "0")
         self.paths.static.mkdir(exist_ok=True)

@@ -52,14 +52,15 @@ def speech_port(paths: StackPaths) -> int:
     return int(read_json(paths.marker)["speech_port"])
 
 
-def settle_speech_port(paths: StackPaths) -> int:
-    """Before a start: keep the port, or choose and store another when somebody else has it by now.
+def settle_speech_port(paths: StackPaths, *, web_port: int) -> int:
+    """Before a start: keep the port, or choose and store another when somebody else, or our web server, has it by now.
 
-    The set-up lists the new address, and the demo's engine is given it.
+    To be called under the supervisor's lock with nothing of ours running. The set-up lists the new address, and the
+    demo's engine is given it.
     """
     port = speech_port(paths)
-    if not is_free(port):
-        port = first_free(SPEECH_PORTS_FROM)
+    if port == web_port or not is_free(port):
+        port = first_free(SPEECH_PORTS_FROM, but=web_port)
         write_json(paths.marker, {**read_json(paths.marker), "speech_port": port})
     return port
 

@@ -31,5 +31,5 @@ def read_json(path: Path) -> Any:
     """Return what the file holds, or None when it is missing or no JSON."""
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

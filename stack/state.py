@@ -6,12 +6,33 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
+from stack.demofigures import FIGURES
 from stack.errors import EXIT_ALREADY_RUNNING, StackError
 from stack.files import read_json
 from stack.paths import StackPaths
 from stack.processes import boot_id, start_ticks
+
+# Types of what is there (nothing has to be, but for NEEDED). A mapping stands for an object of that shape, a list for a
+# list of such objects.
+TICKS = (int, NoneType)
+STATE: dict[str, Any] = {
+    "supervisor": {"pid": int, "started": TICKS},
+    "boot_id": str,
+    "port": int,
+    "url": str,
+    "with_demo": bool,
+    "phase": str,
+    "message": str,
+    "error": (str, NoneType),
+    "healthy": bool,
+    "ready_at": (int, float),
+    "demo": dict.fromkeys(FIGURES, int),
+    "processes": [{"name": str, "pid": TICKS, "started": TICKS, "state": str, "restarts": int}],
+}
+NEEDED = {"name", *FIGURES}
 
 
 @contextmanager
@@ -47,13 +68,9 @@ def is_supervised(paths: StackPaths) -> bool:
 
 
 def read_state(paths: StackPaths) -> dict[str, Any]:
-    """Return the last state written, or an empty dictionary."""
+    """Return the last state written, or an empty dictionary when there is none or it is damaged in any way."""
     state = read_json(paths.state)
-    if not isinstance(state, dict):
-        return {}
-    processes = state.get("processes", [])
-    well_formed = isinstance(processes, list) and all(isinstance(entry, dict) for entry in processes)
-    return state if well_formed else {}
+    return state if _has_shape(state, STATE) and 0 <= state.get("port", 0) <= 65535 else {}
 
 
 def orphans(paths: StackPaths) -> list[dict[str, Any]]:
@@ -69,3 +86,13 @@ def orphans(paths: StackPaths) -> list[dict[str, Any]]:
         for entry in state.get("processes", [])
         if entry.get("pid") and start_ticks(entry["pid"]) == entry.get("started")
     ]
+
+
+def _has_shape(value: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_has_shape(entry, shape[0]) for entry in value)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(
+            _has_shape(value[name], wanted) if name in value else name not in NEEDED for name, wanted in shape.items()
+        )
+    return isinstance(value, shape)

@@ -67,8 +67,8 @@ def run_up(options: argparse.Namespace) -> int:
     load_secrets(paths)
     with supervisor_lock(paths):
         clean_orphans(paths)
-    require_free(options.port, "stop it or use another with --port")
-    datadir.settle_speech_port(paths)
+        require_free(options.port, "stop it or use another with --port")
+        datadir.settle_speech_port(paths, web_port=options.port)
     return _follow(paths, _spawn(paths, options), options)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from speechserver.pool import OrderRefused, Pool, WorkerCrashed, WorkerTimeout
 from speechserver.tones import spoken, tone_wav
+from stack.processes import start_ticks
 from tests.speechserver.conftest import children_of
 
 
@@ -36,8 +37,8 @@ def probe(tmp_path: Path) -> dict[str, str]:
 
 
 def newest_worker() -> int:
-    """The child this process started last."""
-    return max(children_of(os.getpid()))
+    """The child this process started last, by its start time: process ids wrap around."""
+    return max(children_of(os.getpid()), key=lambda pid: start_ticks(pid) or 0)
 
 
 def test_an_order_whose_child_is_killed_is_done_by_a_new_child(probe: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from stack.paths import ROOT, StackPaths
 from stack.ports import first_free, is_free
 from stack.processes import boot_id, is_alive, start_ticks, wait_until
 from stack.secrets import load_secrets
-from stack.state import is_supervised, orphans, supervisor_lock
+from stack.state import is_supervised, orphans, read_state, supervisor_lock
 from stack.supervise import clean_orphans
 
 
@@ -135,6 +136,41 @@ def test_what_a_killed_supervisor_left_is_ended_but_never_a_stranger(paths: Stac
         assert is_alive(stranger.pid)
         stranger.kill()
     assert wait_until(lambda: orphans(paths) == [], 5.0)
+
+
+DAMAGED = [
+    *(
+        "",
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        "[" * 100_000,
+        "\x00",
+        '{"processes": "x"}',
+        '{"processes": {}}',
+        '{"processes": [1]}',
+    ),
+    *('{"processes": [{}]}', '{"processes": [{"name": []}]}', '{"processes": [{"name": "web", "pid": "../1"}]}'),
+    *('{"port": "x"}', '{"port": 99999999}', '{"port": -1}', '{"port": null}', '{"supervisor": 1}', '{"demo": []}'),
+    *('{"supervisor": {"pid": "x"}}', '{"demo": {}}', '{"url": {}}', '{"phase": []}', '{"processes": null}'),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+@pytest.mark.parametrize("supervised", [False, True])
+def test_a_damaged_state_is_no_state(
+    paths: StackPaths, text: str, supervised: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datadir.prepare(paths)
+    write_json(paths.state, {"boot_id": boot_id(), "port": 1, "processes": [{"name": "web", "pid": None}]})
+    assert read_state(paths)["processes"] == [{"name": "web", "pid": None}]
+    paths.state.write_text(text)
+    assert read_state(paths) == {}
+    with supervisor_lock(paths) if supervised else nullcontext():
+        assert main(["status", "--json", "--data", str(paths.data)]) == (1 if supervised else 3)
+    assert json.loads(capsys.readouterr().out)["processes"] == []
+    assert orphans(paths) == []
 
 
 def test_logs_of_an_unknown_process_names_those_there_are(paths: StackPaths) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stack import datadir
 from stack.errors import StackError
+from stack.files import read_json
 from stack.paths import StackPaths
 from stack.secrets import load_secrets
 
@@ -90,14 +91,23 @@ def test_data_without_its_secrets_is_not_given_new_ones(paths: StackPaths) -> No
     assert not paths.secrets.exists()
 
 
-def test_a_speech_port_that_somebody_else_has_by_now_is_replaced_and_a_free_one_kept(tmp_path: Path) -> None:
-    paths = StackPaths.at(tmp_path / "data")
+def test_a_speech_port_that_somebody_else_has_by_now_is_replaced_and_a_free_one_kept(paths: StackPaths) -> None:
     datadir.prepare(paths)
     port = datadir.speech_port(paths)
-    assert datadir.settle_speech_port(paths) == port
+    made = read_json(paths.marker)
+    assert datadir.settle_speech_port(paths, web_port=8000) == port
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        chosen = datadir.settle_speech_port(paths)
+        chosen = datadir.settle_speech_port(paths, web_port=8000)
+    assert chosen != port
+    assert datadir.settle_speech_port(paths, web_port=8000) == chosen, "the new one is kept as the old one was"
+    assert read_json(paths.marker) == made | {"speech_port": chosen}
+
+
+def test_the_speech_port_is_never_that_of_the_web_server(paths: StackPaths) -> None:
+    datadir.prepare(paths)
+    port = datadir.speech_port(paths)
+    chosen = datadir.settle_speech_port(paths, web_port=port)
     assert chosen != port
     assert datadir.speech_port(paths) == chosen
