@@ -21,7 +21,7 @@ def demo(machine) -> Machine:
     """The demo calls freshly loaded, every upload taken by the provider slowly, every result held back."""
     machine.hold(True)
     machine.speech.control("DELETE", "/_emu/faults")
-    slow = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "delay_ms": 400, "times": 40}
+    slow = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "delay_ms": 1000, "times": 40}
     machine.speech.control("POST", "/_emu/faults", slow)
     machine.manage("demo_reset")
     return machine

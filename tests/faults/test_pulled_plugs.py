@@ -21,6 +21,15 @@ def middle(machine: Machine) -> set[str]:
     return {reference for (reference,) in machine.ask(HANDLES)}
 
 
+def caught_in_the_act(machine: Machine) -> bool:
+    """Freeze the worker; keep it frozen, and say yes, if it holds records at this moment."""
+    machine.signal("worker", signal.SIGSTOP)
+    if machine.ask("SELECT 1 FROM jobs_record WHERE state = 'in_progress' AND lease_until > now() LIMIT 1"):
+        return True
+    machine.signal("worker", signal.SIGCONT)
+    return False
+
+
 def finish(machine: Machine) -> None:
     """Let the results out and wait until every record is final."""
     machine.hold(False)
@@ -56,7 +65,9 @@ def everything_ended_exactly_once(machine: Machine, saved: set[str]) -> None:
 
 def test_kill_9_of_the_worker_in_mid_upload(demo):
     saved = middle(demo)
+    until(lambda: caught_in_the_act(demo), seconds=60, every=0.05)
     demo.kill("worker")
+    saved |= {reference for (reference,) in demo.ask(HANDLES)}
     leased = demo.ask("SELECT id, extract(epoch FROM lease_until) FROM jobs_record WHERE lease_until IS NOT NULL")
     fences = dict(demo.ask("SELECT id, fence FROM jobs_record"))
     demo.spawn("worker")
