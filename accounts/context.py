@@ -21,7 +21,7 @@ class Entry:
     label: str | Promise
     route: str
     icon: str
-    permissions: tuple[Permission, ...]
+    permissions: tuple[str, ...]
 
 
 CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)

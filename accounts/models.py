@@ -1,23 +1,74 @@
-"""Users: one public table for all tenants."""
+"""Roles and users: public tables for all tenants."""
 
 import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from accounts.permissions import ROLE_PERMISSIONS, Role
-from tenants.models import Tenant, validate_time_zone
+from accounts.permissions import ROLE_PERMISSIONS, ROLE_SCOPES, TENANT_CODES, AccessScope, DefaultRole
+from tenants.models import Tenant, TenantGroup, validate_time_zone
+
+
+class Role(models.Model):
+    """What its users may do and how far that reaches (domain L10).
+
+    A built-in role has a ``key``, belongs to no tenant, is offered in all of them and takes its rights from the code, so
+    that an upgrade brings new rights along; it cannot be changed, only cloned. ``platform``: for users of System only.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="roles", verbose_name=_("tenant")
+    )
+    key = models.CharField(max_length=20, blank=True, editable=False)
+    name = models.CharField(_("name"), max_length=80)
+    platform = models.BooleanField(default=False, editable=False)
+    scope = models.CharField(_("access scope"), max_length=20, choices=AccessScope, default=AccessScope.USER)
+    granted = ArrayField(models.CharField(max_length=60), default=list, blank=True, verbose_name=_("permissions"))
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key"], condition=~models.Q(key=""), name="role_key_unique"),
+            models.UniqueConstraint(
+                Lower("name"),
+                "tenant",
+                name="role_name_unique_in_tenant",
+                violation_error_message=_("A role of this name is there already."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(key="", tenant__isnull=False) | (~models.Q(key="") & models.Q(tenant__isnull=True)),
+                name="role_is_built_in_or_of_a_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(DefaultRole(self.key).label) if self.key else self.name
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """The codes; codes that no longer exist are ignored, and a tenant's role never holds the platform's."""
+        if self.key:
+            return ROLE_PERMISSIONS.get(self.key, frozenset())
+        return frozenset(self.granted) if self.platform else frozenset(self.granted) & TENANT_CODES
+
+    @property
+    def reach(self) -> str:
+        """The access scope."""
+        return ROLE_SCOPES.get(self.key, AccessScope.USER) if self.key else self.scope
 
 
 class UserManager(BaseUserManager["User"]):
     """Users are made by ``accounts.services.create_user``; this manager only loads them with their tenant."""
 
     def get_queryset(self) -> models.QuerySet["User"]:
-        """The tenant is needed on every request."""
-        return super().get_queryset().select_related("tenant")
+        """Tenant and role are needed on every request."""
+        return super().get_queryset().select_related("tenant", "role")
 
 
 class User(AbstractBaseUser):
@@ -33,10 +84,18 @@ class User(AbstractBaseUser):
     username_key = models.CharField(max_length=300, editable=False)
     full_name = models.CharField(_("full name"), max_length=150, blank=True)
     email = models.EmailField(_("email"), blank=True)
-    role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.AGENT)
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="users", verbose_name=_("role"))
     group = models.CharField(_("group"), max_length=120, blank=True)
+    managed_groups = ArrayField(
+        models.CharField(max_length=120), default=list, blank=True, verbose_name=_("managed groups")
+    )
+    managed_tenant_groups = models.ManyToManyField(
+        TenantGroup, blank=True, related_name="managers", verbose_name=_("managed tenant groups")
+    )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     is_active = models.BooleanField(_("active"), default=True)
+    last_sign_in_at = models.DateTimeField(_("last sign-in"), null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     USERNAME_FIELD = "username"
@@ -55,9 +114,30 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.full_name or self.username
 
+    # Set by the web door while platform staff view a tenant as its administrator would.
+    viewing: Tenant | None = None
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """All codes this user holds now. An inactive user holds none; who views a tenant, no more than its admin."""
+        if not self.is_active:
+            return frozenset()
+        held = self.role.permissions
+        return held & ROLE_PERMISSIONS[DefaultRole.TENANT_ADMIN] if self.viewing is not None else held
+
     def has(self, permission: str) -> bool:
-        """The one place that knows what a user may do. An inactive user may nothing."""
-        return self.is_active and permission in ROLE_PERMISSIONS.get(self.role, frozenset())
+        """The one place that knows what a user may do."""
+        return permission in self.rights
+
+    @property
+    def scope(self) -> str:
+        """How far the rights reach: system, managed_groups or user."""
+        return self.role.reach
+
+    @property
+    def stands_in(self) -> uuid.UUID:
+        """The tenant whose conversations this user sees: the own one, or the one viewed."""
+        return self.viewing.pk if self.viewing is not None else self.tenant_id
 
     @property
     def zone(self) -> str:

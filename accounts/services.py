@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from accounts.permissions import Role
+from accounts.models import Role, User
+from accounts.permissions import DefaultRole
 from audit.services import append
 from core.errors import InvalidInput
 from core.validation import cleaned
@@ -21,7 +21,7 @@ def create_user(
     tenant: Tenant,
     username: str,
     password: str,
-    role: str,
+    role: Role | str,
     actor: str,
     full_name: str = "",
     email: str = "",
@@ -29,13 +29,11 @@ def create_user(
     time_zone: str = "",
 ) -> User:
     """Create a user. Raises InvalidInput naming the field and the rule; stores nothing then."""
-    if (role == Role.PLATFORM_ADMIN) != tenant.is_system and role == Role.PLATFORM_ADMIN:
-        raise InvalidInput("role", _("Platform administrators belong to the System tenant."))
     user = User(
         tenant=tenant,
         username=username.strip(),
         username_key=username.strip().casefold(),
-        role=role,
+        role=role_for(tenant, role),
         full_name=full_name.strip(),
         email=email.strip(),
         group=group.strip(),
@@ -53,9 +51,19 @@ def create_user(
         action="user.created",
         target_type="user",
         target_id=str(user.pk),
-        details={"username": user.username, "role": user.role},
+        details={"username": user.username, "role": str(user.role)},
     )
     return user
+
+
+def role_for(tenant: Tenant, role: Role | str) -> Role:
+    """The role, or the built-in one of this key, if users of ``tenant`` may have it; raises InvalidInput else."""
+    found = role if isinstance(role, Role) else Role.objects.filter(key=role or "-").first()
+    if found is None or found.tenant_id not in (None, tenant.pk):
+        raise InvalidInput("role", _("There is no such role."))
+    if found.platform != tenant.is_system:
+        raise InvalidInput("role", _("Users of the System tenant have a platform role, and nobody else has one."))
+    return found
 
 
 @transaction.atomic

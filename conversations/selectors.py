@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from accounts.permissions import Permission, Role
+from accounts.permissions import AccessScope, Permission
 from conversations.audio import recording_of
 from conversations.codec import unpack
 from conversations.models import Call, Recording, Transcript
@@ -52,18 +52,20 @@ class CallFacts:
 
 
 def visible_calls(user: User) -> TenantQuerySet:
-    """The calls that ``user`` may see: an agent's own, a supervisor's also those of the group, admins' all.
+    """The calls that ``user`` may see by rights and access scope: own, those of the managed groups, or all.
 
-    Nothing for a user of another tenant than the one that was entered.
+    Who manages no group by name manages the own one. Nothing for a user of another tenant than the one that was
+    entered, unless it is viewed as its administrator would.
     """
     calls: TenantQuerySet = Call.objects.select_related("user")
-    if user.tenant_id != current_tenant().pk:
+    if user.stands_in != current_tenant().pk:
         return calls.none()
     mine = Q(user=user) if user.has(Permission.CALLS_VIEW_OWN) else Q(pk__in=[])
-    if not user.has(Permission.CALLS_VIEW_OTHERS):
+    if not user.has(Permission.CALLS_VIEW_OTHERS) or user.scope == AccessScope.USER:
         return calls.filter(mine)
-    if user.role == Role.SUPERVISOR:
-        return calls.filter(mine | Q(group=user.group)) if user.group else calls.filter(mine)
+    if user.scope == AccessScope.MANAGED_GROUPS and user.viewing is None:
+        groups = {*user.managed_groups, user.group} - {""}
+        return calls.filter(mine | Q(group__in=groups)) if groups else calls.filter(mine)
     return calls
 
 
@@ -73,7 +75,7 @@ def call_for(user: User, pk: uuid.UUID) -> Call:
     return call
 
 
-def may(user: User, call: Call, *, own: Permission, others: Permission) -> bool:
+def may(user: User, call: Call, *, own: str, others: str) -> bool:
     """Whether ``user`` holds the right that counts for this visible call: ``own`` for their own, else ``others``."""
     return user.has(own if call.user_id == user.pk else others)
 

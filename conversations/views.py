@@ -145,9 +145,9 @@ def call_transcript(request: HttpRequest, pk: uuid.UUID, extension: str) -> Http
     return response
 
 
-def _need(held: bool, permission: Permission) -> None:
+def _need(held: bool, permission: str) -> None:
     if not held:
-        raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": permission.value})
+        raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": permission})
 
 
 def _recording(found: Call) -> Recording:

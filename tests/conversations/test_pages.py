@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts import permissions
-from accounts.permissions import Permission, Role
+from accounts.permissions import DefaultRole, Permission
 from conversations.models import Call, Recording
 from conversations.services import set_transcription_states, store_transcripts
 from core.transcripts import Segment, TranscriptData
@@ -179,8 +179,8 @@ def test_the_call_page_names_the_channel_and_what_was_changed_in_the_transcript(
     page = agent.get(address).content.decode()
     assert note in page
     assert "&lt;b&gt;low volume&lt;/b&gt;" in page
-    rights = permissions.ROLE_PERMISSIONS[Role.AGENT] - {Permission.TRANSCRIPT_VIEW}
-    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, Role.AGENT, rights)
+    rights = permissions.ROLE_PERMISSIONS[DefaultRole.AGENT] - {Permission.TRANSCRIPT_VIEW}
+    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, DefaultRole.AGENT, rights)
     assert note not in agent.get(address).content.decode()
 
 
@@ -244,11 +244,11 @@ def test_playback_and_transcripts_need_their_rights(calls, people, client_for, m
     agent, call = client_for(people.agent), calls["alan"]
     routes = [("call_audio", ()), ("call_peaks", ()), ("call_words", ()), ("call_transcript", ("txt",))]
     assert [status(agent.get(url(name, call, *more))) for name, more in routes] == [200] * 4
-    rights = permissions.ROLE_PERMISSIONS[Role.AGENT]
-    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, Role.AGENT, rights - {Permission.CALLS_PLAYBACK_OWN})
+    rights = permissions.ROLE_PERMISSIONS[DefaultRole.AGENT]
+    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, DefaultRole.AGENT, rights - {Permission.CALLS_PLAYBACK_OWN})
     assert [status(agent.get(url(name, call, *more))) for name, more in routes] == [403] * 4
     assert "hello there" not in agent.get(url("call", call)).content.decode()
-    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, Role.AGENT, rights - {Permission.TRANSCRIPT_VIEW})
+    monkeypatch.setitem(permissions.ROLE_PERMISSIONS, DefaultRole.AGENT, rights - {Permission.TRANSCRIPT_VIEW})
     assert [status(agent.get(url(name, call, *more))) for name, more in routes] == [200, 200, 403, 403]
     assert "hello there" not in agent.get(url("call", call)).content.decode()
     assert not agent.get("/calls/?q=there").context["table"].paginated_rows

@@ -9,7 +9,7 @@ from django.http import Http404
 from django.test.utils import CaptureQueriesContext
 
 from accounts import permissions
-from accounts.permissions import Permission, Role
+from accounts.permissions import DefaultRole, Permission
 from conversations import selectors
 from conversations.models import Call, Recording, Transcript
 from conversations.preparing import prepare_transcript
@@ -194,13 +194,13 @@ def test_search_finds_words_phrases_names_and_hebrew(acme, people, inside):
 
 
 def test_search_finds_only_in_transcripts_that_the_viewer_may_read(world, acme, people, inside, monkeypatch):
-    supervisor = permissions.ROLE_PERMISSIONS[Role.SUPERVISOR]
+    supervisor = permissions.ROLE_PERMISSIONS[DefaultRole.SUPERVISOR]
     with inside(acme):
         for call in Call.objects.all():
             transcribed(acme, call, "my bill was too high")
 
         def found(text: str, *taken: Permission) -> set[str]:
-            monkeypatch.setitem(permissions.ROLE_PERMISSIONS, Role.SUPERVISOR, supervisor - set(taken))
+            monkeypatch.setitem(permissions.ROLE_PERMISSIONS, DefaultRole.SUPERVISOR, supervisor - set(taken))
             visible = selectors.visible_calls(people.supervisor)
             hits = ids(selectors.matching(visible, text, user=people.supervisor))
             readable = {call.external_id for call in visible if selectors.may_read(people.supervisor, call)}

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from accounts.permissions import Role
+from accounts.permissions import DefaultRole
 from accounts.services import create_user
 from core.errors import InvalidInput
 from tenants.models import Tenant
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             system = create_tenant(slug="system", name="System", actor="system:bootstrap", is_system=True)
         provision(system.pk)
         system.refresh_from_db()
-        if User.objects.filter(tenant=system, role=Role.PLATFORM_ADMIN).exists():
+        if User.objects.filter(tenant=system, role__key=DefaultRole.PLATFORM_ADMIN).exists():
             self.stdout.write("System tenant and platform administrator are there.")
             return
         password = os.environ.get("PARLANCE_ADMIN_PASSWORD", "") or secrets.token_urlsafe(15)
@@ -40,7 +40,7 @@ class Command(BaseCommand):
                 tenant=system,
                 username=options["username"],
                 password=password,
-                role=Role.PLATFORM_ADMIN,
+                role=DefaultRole.PLATFORM_ADMIN,
                 full_name="Platform administrator",
                 actor="system:bootstrap",
             )

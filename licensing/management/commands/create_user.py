@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from accounts.permissions import Role
+from accounts.permissions import DefaultRole
 from accounts.services import create_user
 from core.errors import InvalidInput
 from licensing.models import Bundle
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         """Who, in which role, with which licences."""
         parser.add_argument("tenant", metavar="SHORTNAME")
         parser.add_argument("username", metavar="USERNAME")
-        parser.add_argument("--role", choices=Role.values, default=Role.AGENT)
+        parser.add_argument("--role", choices=DefaultRole.values, default=DefaultRole.AGENT)
         parser.add_argument("--full-name", default="")
         parser.add_argument("--group", default="")
         parser.add_argument("--licence", choices=Bundle.values, action="append", default=[])
