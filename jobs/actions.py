@@ -10,6 +10,7 @@ from audit.services import append
 from core.outcomes import Reason
 from jobs.kinds import kinds
 from jobs.models import Cleanup, Record, RecordEvent
+from licensing.ledger import release
 from tenants.models import Tenant
 
 BATCH = 1000
@@ -110,6 +111,7 @@ def _abort(rows: list[Record], actor: str) -> None:
         finished_at=now,
         mark_due=True,
     )
+    release(keys=[(row.pk, row.generation) for row in rows])
     _note(((row.pk, row.generation) for row in rows), "aborted", actor)
 
 

@@ -15,6 +15,7 @@ from core.outcomes import EngineError, ErrorClass
 from jobs.changes import Change, Limits, after, held
 from jobs.kinds import KindSession, Troubled, kind_of
 from jobs.models import Cleanup, JobDefinition, LogEntry, Record, RecordEvent, Run
+from licensing.ledger import release
 from queues.services import put
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
@@ -150,6 +151,9 @@ class ChangeWriter:
             if c.severity
         )
         self._discard([(c, remote) for c in ours for remote in c.discard])
+        release(
+            keys=[(c.record.id, c.record.generation) for c in ours if c.final and c.state != Record.State.COMPLETED]
+        )
         _count(self.run, ours)
 
     def _discard(self, remotes: Sequence[tuple[Change, dict[str, object]]]) -> None:

@@ -1,11 +1,12 @@
 """From an outcome to a change of the record: the one table of what happens next. Pure functions."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
 from jobs import waiting
-from jobs.kinds import Claimed, Finished, Outcome, Refuse, StillPending, Submitted, Troubled
+from jobs.kinds import Claimed, Finished, Hold, Outcome, Refuse, StillPending, Submitted, Troubled
 from jobs.models import LogEntry, Record
 
 MAX_CRASHES = 3
@@ -76,6 +77,15 @@ def held(record: Claimed, detail: str) -> Change:
     change = _start(record)
     change.wait, change.delay_s = Record.Wait.BACKOFF, TENANT_PAUSE_S
     change.last_error = detail
+    return change
+
+
+def limited(record: Claimed, hold: Hold, now: datetime) -> Change:
+    """A service limit is reached and the tenant's policy is to hold: nothing was sent, nothing is burnt."""
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.LIMIT, max((hold.until - now).total_seconds(), 60.0)
+    change.reason, change.last_error = hold.reason, hold.detail
+    change.step, change.detail, change.severity = "held", hold.detail, LogEntry.Severity.WARNING
     return change
 
 

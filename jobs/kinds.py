@@ -7,6 +7,7 @@ the event loop of the pass, without it.
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -57,7 +58,16 @@ class Refuse:
     detail: str
 
 
-Verdict = Go | Refuse
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A limit says not now: the record waits until ``until``, or until the tenant's limits change (domain C29)."""
+
+    until: datetime
+    reason: str
+    detail: str
+
+
+Verdict = Go | Refuse | Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,10 @@ class KindSession(Protocol):
     concurrency: int
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
-        """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``."""
+        """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``.
+
+        What is metered is reserved here, before anything is sent.
+        """
         ...
 
     async def open(self) -> None:
@@ -126,7 +139,10 @@ class KindSession(Protocol):
         ...
 
     def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
-        """Write results, inside the tenant and the transaction of the record states."""
+        """Write results and charge what was reserved, inside the tenant and the transaction of the record states.
+
+        What was reserved for records that end without a result is released by the caller.
+        """
         ...
 
     def usable(self) -> bool:

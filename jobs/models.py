@@ -156,6 +156,7 @@ class Record(models.Model):
         BACKOFF = "backoff", _("waiting after an error")
         RATE = "rate_limited", _("the engine asked to wait")
         ENGINE = "engine_paused", _("the engine is paused")
+        LIMIT = "limit", _("held until the limit resets or is raised")
 
     job = models.ForeignKey(JobDefinition, on_delete=models.CASCADE, related_name="records", db_index=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -195,6 +196,7 @@ class Record(models.Model):
             ),
             models.Index(fields=["job", "state", "-id"], name="record_list"),
             models.Index(fields=["record_id"], name="record_by_object"),
+            models.Index(fields=["tenant"], condition=models.Q(wait="limit"), name="record_held_by_limit"),
         ]
 
     def __str__(self) -> str:

@@ -20,9 +20,9 @@ from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
-from jobs.changes import MAX_CRASHES, Change, after, crashed, held, refused
+from jobs.changes import MAX_CRASHES, Change, after, crashed, held, limited, refused
 from jobs.claiming import claim_due, extend_leases, take_from_queue
-from jobs.kinds import Claimed, Go, KindPaused, KindSession, Outcome, Refuse, Troubled, Verdict, kind_of
+from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, Outcome, Refuse, Troubled, Verdict, kind_of
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from jobs.runs import beat, begin_pass, current_run, end_pass, log_once
 from queues.models import AccessScope, QueueItem
@@ -175,6 +175,8 @@ class PassRunner:
             for record, verdict in self._judge(tenants[tenant_id], by_tenant[tenant_id]):
                 if isinstance(verdict, Go):
                     ready.append((record, verdict))
+                elif isinstance(verdict, Hold):
+                    changes.append(limited(record, verdict, timezone.now()))
                 else:
                     changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
         self._apply(changes)

@@ -7,6 +7,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from jobs.applying import DATABASE_IS_AWAY
 from jobs.cleanups import run_cleanups
+from jobs.holding import wake_held
 from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
 from jobs.pruning import prune
@@ -21,6 +22,7 @@ EXPIRES_S = 10
 def tick() -> None:
     """Every two seconds: start a pass for each job with something due, and the clean-ups."""
     request_due_starts()
+    wake_held()
     _start_passes(jobs_with_work())
     for due, task in ((cleanups_due(), clean_up), (marks_due(), show_marked)):
         if due:

@@ -1,29 +1,83 @@
 """The gates of metered work: pure functions in the order of domain §4.3, used by passes, previews and "Why?"."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.outcomes import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Entitlement:
-    """What the gates must know about one record. ``None`` means that no such rule is set."""
+class Seat:
+    """Where a licensed user stands: ``rank`` counts from 1; ``seats`` None means unlimited (domain §4.4)."""
+
+    rank: int
+    seats: int | None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the user is among the first N."""
+        return self.seats is None or self.rank <= self.seats
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One service limit that is set: how many units it allows and how many are reserved or used."""
+
+    reason: Reason
+    allowed: int
+    taken: int
+
+    def admits(self, amount: int) -> bool:
+        """Whether ``amount`` more units fit."""
+        return self.taken + amount <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the gates must know about one request for ``amount`` units. ``seat`` None: the user holds no licence."""
 
     tenant_enabled: bool
-    licensed: bool
-    seat_accepted: bool | None = None
-    limit_reached: Reason | None = None
+    seat: Seat | None
+    limits: Sequence[Limit] = ()
+    amount: int = 0
 
 
-def judge(facts: Entitlement) -> Reason | None:
-    """Return why the record may not be processed, or None when every gate lets it pass.
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One line of "Why?": the gate, the value it saw, the rule, and whether it let the request pass."""
 
-    The order is binding: tenant enabled → user licence → seat → service limits.
+    gate: str
+    value: str
+    rule: str
+    passed: bool
+
+    def line(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"gate": self.gate, "value": self.value, "rule": self.rule, "passed": self.passed}
+
+
+def judge(facts: Facts) -> tuple[Reason | None, list[GateResult]]:
+    """Return why the request is refused (None: every gate lets it pass) and what each gate saw.
+
+    The order is binding: tenant enabled → user licence → seat → service limits; the first refusal ends it.
     """
-    if not facts.tenant_enabled:
-        return Reason.TENANT_DISABLED
-    if not facts.licensed:
-        return Reason.NO_LICENSE
-    if facts.seat_accepted is False:
-        return Reason.SEAT_EXCEEDED
-    return facts.limit_reached
+    trace: list[GateResult] = []
+    for reason, result in _gates(facts):
+        trace.append(result)
+        if not result.passed:
+            return reason, trace
+    return None, trace
+
+
+def _gates(facts: Facts) -> Iterable[tuple[Reason, GateResult]]:
+    enabled = "active" if facts.tenant_enabled else "not active"
+    yield Reason.TENANT_DISABLED, GateResult("tenant", enabled, "active", facts.tenant_enabled)
+    licensed = facts.seat is not None
+    yield Reason.NO_LICENSE, GateResult("licence", "held" if licensed else "none", "held", licensed)
+    if facts.seat is not None:
+        seats = "unlimited" if facts.seat.seats is None else f"≤ {facts.seat.seats}"
+        yield Reason.SEAT_EXCEEDED, GateResult("seat", str(facts.seat.rank), seats, facts.seat.accepted)
+    for limit in facts.limits:
+        value, rule = f"{limit.taken} + {facts.amount}", f"≤ {limit.allowed}"
+        yield limit.reason, GateResult(limit.reason.value, value, rule, limit.admits(facts.amount))

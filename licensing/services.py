@@ -5,6 +5,7 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import append
 from licensing.models import Bundle, UserLicence
+from licensing.statements import entitlements_changed
 
 
 @transaction.atomic
@@ -12,6 +13,7 @@ def grant(*, user: User, bundle: Bundle, actor: str) -> None:
     """Give ``user`` the licence; giving it twice changes nothing."""
     _licence, created = UserLicence.objects.get_or_create(user=user, bundle=bundle)
     if created:
+        entitlements_changed(user.tenant_id)
         _audit(user, bundle, "licence.granted", actor)
 
 
@@ -20,6 +22,7 @@ def revoke(*, user: User, bundle: Bundle, actor: str) -> None:
     """Take the licence away; what is already uploaded to an engine is still finished (domain C21)."""
     deleted, _by_model = UserLicence.objects.filter(user=user, bundle=bundle).delete()
     if deleted:
+        entitlements_changed(user.tenant_id)
         _audit(user, bundle, "licence.revoked", actor)
 
 

@@ -18,10 +18,11 @@ from conversations.services import NewTranscript, set_transcription_states, stor
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.filters import FilterField, first_refusal
-from jobs.kinds import Claimed, Finished, Go, KindPaused, Refuse, StillPending, Submitted, Verdict
+from jobs.kinds import Claimed, Finished, Go, Hold, KindPaused, Refuse, StillPending, Submitted, Verdict
 from jobs.models import Record
-from licensing.gates import Entitlement, judge
-from licensing.models import Bundle
+from licensing.ledger import Denied, reserve, settle
+from licensing.ledger import Request as LedgerRequest
+from licensing.models import Bundle, Meter
 from licensing.selectors import licensed_users
 from queues.events import Event, RecordType
 from tenants.keys import data_key
@@ -117,9 +118,30 @@ class TranscriptionSession:
         users = {call.user_id for call in facts.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
         key = data_key(tenant)
-        return {
+        verdicts = {
             record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key) for record in records
         }
+        passed = [r for r in records if r.stage == Record.Stage.NEW and isinstance(verdicts[r.id], Go)]
+        requests = [self._request(record, facts[record.record_id]) for record in passed]
+        outcomes = reserve(tenant_id=tenant.pk, meter=Meter.TRANSCRIPTION_SECONDS, requests=requests)
+        return verdicts | {
+            record.id: _denied(outcome)
+            for record in passed
+            if isinstance(outcome := outcomes[record.id, record.generation], Denied)
+        }
+
+    def _request(self, record: Claimed, call: CallFacts) -> LedgerRequest:
+        """What is metered: the decoded audio in whole seconds, rounded up; stereo counts once (domain C27)."""
+        assert call.recording is not None
+        return LedgerRequest(
+            record=record.id,
+            generation=record.generation,
+            subject_id=record.record_id,
+            user_id=call.user_id,
+            amount=max(-(-call.recording.duration_ms // 1000), 1),
+            engine=self.engine.name,
+            language=call.language or "en-US",
+        )
 
     def _verdict(
         self, tenant: Tenant, record: Claimed, call: CallFacts | None, licensed: set[uuid.UUID], key: bytes
@@ -137,14 +159,14 @@ class TranscriptionSession:
         return Go(Payload(_source(call, key), call.language or "en-US"), call.recording.duration_ms / 1000)
 
     def _refusal(self, tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> str | None:
-        """The job's filters discard early; the gates always run (domain §4.3)."""
+        """The job's filters discard early; the gates always run, in the ledger (domain §4.3)."""
         held = frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset()
         refused = first_refusal(self.filters, {"user.license": held, "call.duration": call.duration_ms // 1000})
         if refused is not None:
             return refused
         if self.engine.visibility == Visibility.ONE_TENANT and self.engine.tenant_id != tenant.pk:
             return f"{Reason.FILTERED}:engine.visibility"
-        return judge(Entitlement(tenant_enabled=True, licensed=bool(held)))
+        return None
 
     async def open(self) -> None:
         """Open the adapter."""
@@ -182,11 +204,16 @@ class TranscriptionSession:
         await self.adapter.cleanup(_remote(remote))
 
     def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
-        """Store the transcripts, in the transaction of the record states."""
+        """Store the transcripts and charge for them, in the transaction of the record states."""
         if finished:
             store_transcripts(
                 tenant=tenant,
                 items=[NewTranscript(record.record_id, result, self.engine.name) for record, result in finished],
+            )
+            settle(
+                tenant_id=tenant.pk,
+                meter=Meter.TRANSCRIPTION_SECONDS,
+                keys=[(record.id, record.generation) for record, _result in finished],
             )
 
     def usable(self) -> bool:
@@ -211,6 +238,14 @@ def _adapter(engine: SpeechEngine) -> Adapter:
         return adapter_for(engine)
     except EngineUnusable as error:
         raise KindPaused(f"{engine.name}: {error}") from error
+
+
+def _denied(outcome: Denied) -> Verdict:
+    """A gate of the ledger said no: the record is skipped, or waits where the tenant's policy is to hold."""
+    detail = Reason.label_of(outcome.reason)
+    if outcome.hold_until is not None:
+        return Hold(outcome.hold_until, outcome.reason, detail)
+    return Refuse(Record.State.SKIPPED, outcome.reason, detail)
 
 
 def _remote(handle: dict[str, Any] | None) -> Remote:

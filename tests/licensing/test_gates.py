@@ -1,39 +1,34 @@
-"""The gates: their order is binding (domain §4.3)."""
-
-import itertools
+"""The gates judge in the binding order, and each refusal shows beside its success."""
 
 import pytest
 
 from core.outcomes import Reason
-from licensing.gates import Entitlement, judge
-from licensing.models import Bundle, UserLicence
-from licensing.selectors import licensed_users
-from licensing.services import grant, revoke
+from licensing.gates import Facts, Limit, Seat, judge
+
+FULL = Limit(Reason.LIMIT_ORG_MONTH, allowed=600, taken=541)
 
 
-def test_every_combination_answers_with_the_first_gate_that_refuses():
-    for enabled, licensed, seat, limit in itertools.product(
-        (True, False), (True, False), (True, False, None), (None, Reason.LIMIT_ORG_MONTH)
-    ):
-        expected = (
-            Reason.TENANT_DISABLED
-            if not enabled
-            else Reason.NO_LICENSE
-            if not licensed
-            else Reason.SEAT_EXCEEDED
-            if seat is False
-            else limit
-        )
-        assert judge(Entitlement(enabled, licensed, seat, limit)) == expected
+def test_everything_passes_when_every_rule_is_met():
+    reason, trace = judge(Facts(True, Seat(50, 50), [Limit(Reason.LIMIT_ORG_MONTH, 600, 540)], 60))
+    assert reason is None
+    assert [result.gate for result in trace] == ["tenant", "licence", "seat", "limit_org_month"]
+    assert all(result.passed for result in trace)
 
 
-@pytest.mark.django_db
-def test_granting_twice_is_once_and_another_bundle_does_not_count(people):
-    grant(user=people.agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
-    grant(user=people.agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
-    grant(user=people.other_agent, bundle=Bundle.CALL_RECORDING, actor="test")
-    both = [people.agent.pk, people.other_agent.pk]
-    assert licensed_users(both, Bundle.SPEECH_ANALYTICS) == {people.agent.pk}
-    assert UserLicence.objects.count() == 2
-    revoke(user=people.agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
-    assert licensed_users(both, Bundle.SPEECH_ANALYTICS) == set()
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (Facts(False, None, [FULL], 60), Reason.TENANT_DISABLED),
+        (Facts(True, None, [FULL], 60), Reason.NO_LICENSE),
+        (Facts(True, Seat(51, 50), [FULL], 60), Reason.SEAT_EXCEEDED),
+        (Facts(True, Seat(50, 50), [FULL], 60), Reason.LIMIT_ORG_MONTH),
+    ],
+)
+def test_the_first_gate_that_refuses_names_the_reason_and_ends_the_trace(facts, reason):
+    refused, trace = judge(facts)
+    assert refused == reason
+    assert [result.passed for result in trace] == [True] * (len(trace) - 1) + [False]
+
+
+def test_a_seat_without_a_limit_is_always_accepted():
+    assert judge(Facts(True, Seat(1_000_000, None)))[0] is None

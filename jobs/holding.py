@@ -1,0 +1,21 @@
+"""Records that a service limit holds back: they wake when the limits, seats or licences of their tenant change."""
+
+from django.db import connection
+
+# The change became visible a little after the time it carries; who was judged in between is judged once more.
+MARGIN_S = 10
+
+WAKE = """
+UPDATE jobs_record r SET next_at = statement_timestamp()
+FROM licensing_account a
+WHERE r.wait = 'limit' AND r.state = 'in_progress' AND r.next_at > statement_timestamp()
+    AND a.tenant_id = r.tenant_id
+    AND a.entitlements_changed_at > r.last_processed_at - make_interval(secs => %s)
+"""
+
+
+def wake_held() -> int:
+    """Make held records due whose tenant's entitlements changed since they were judged; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAKE, [MARGIN_S])
+        return cursor.rowcount

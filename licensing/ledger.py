@@ -1,0 +1,186 @@
+"""The ledger: reserve before the work, settle or release after it, each exactly once (domain §4.6, security R11–R16).
+
+Every statement that writes entries changes the counters of the tenant's account in the same statement; the account's row
+lock puts all writers of a tenant in a row. A reservation is one conditional UPDATE: it takes effect only when the
+limits still hold and nobody changed limits, seats, licences or people since they were read.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+from django.db import IntegrityError, transaction
+
+from core.outcomes import Reason
+from licensing import statements
+from licensing.gates import Facts, GateResult, Limit, judge
+from licensing.limits import Counters, org_limits, own_limits
+from licensing.models import NOBODY, Entitlement, Meter, Reservation
+from licensing.periods import next_month_start
+from licensing.selectors import Standing, standing
+
+TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One wish for metered work: ``amount`` units for a generation of a processing record."""
+
+    record: int
+    generation: int
+    subject_id: uuid.UUID
+    user_id: uuid.UUID | None
+    amount: int
+    engine: str = ""
+    language: str = ""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Record and generation."""
+        return self.record, self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The units are reserved, now or by an earlier try of the same generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A gate refused. ``hold_until`` is set where the tenant's policy is to wait for the reset or a raise."""
+
+    reason: Reason
+    hold_until: datetime | None = None
+
+
+class LedgerBusy(Exception):
+    """Limits, licences or people of the tenant changed again and again while it was tried to reserve; try later."""
+
+
+def reserve(
+    *, tenant_id: uuid.UUID, meter: Meter, requests: Sequence[Request], at: datetime | None = None
+) -> dict[tuple[int, int], Granted | Denied]:
+    """Judge every request by all gates and reserve what passes; count what is refused, once for each generation.
+
+    Repeating a request of the same generation changes nothing and is granted as before (R17). ``at`` is the instant of
+    the requests, by default the database's clock. Raises LedgerBusy when the entitlements would not stand still.
+    """
+    for _try in range(TRIES):
+        known = _known(tenant_id, meter, requests)
+        fresh = [request for request in requests if request.key not in known]
+        if not fresh:
+            return known
+        now = standing(tenant_id, meter, at=at)
+        try:
+            with transaction.atomic():
+                judged = _at_once(now, fresh) or _one_by_one(now, fresh)
+        except IntegrityError:
+            # Another worker reserved one of them in between: the next round finds it.
+            continue
+        if judged is not None:
+            return known | judged
+    raise LedgerBusy("The entitlements of the tenant keep changing.")
+
+
+def _known(tenant_id: uuid.UUID, meter: Meter, requests: Sequence[Request]) -> dict[tuple[int, int], Granted | Denied]:
+    """What earlier tries of the same generations came to; a released one may not run again."""
+    rows = Reservation.objects.filter(tenant_id=tenant_id, meter=meter, record__in=[r.record for r in requests])
+    wanted = {request.key for request in requests}
+    return {
+        (record, generation): Denied(Reason.ABORTED) if state == Reservation.State.RELEASED else Granted()
+        for record, generation, state in rows.values_list("record", "generation", "state")
+        if (record, generation) in wanted
+    }
+
+
+def _at_once(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, int], Granted | Denied] | None:
+    """The quick way: everything fits, so one statement does it. None when it does not."""
+    if now.limits.per_user == Entitlement.PerUser.HARD:
+        return None
+    total = Counters(now.taken.month, now.taken.lifetime)
+    traces: dict[tuple[int, int], list[GateResult]] = {}
+    for request in requests:
+        refusal, trace = judge(_facts(now, request, org_limits(now.limits, now.accepted, total)))
+        if refusal is not None:
+            return None
+        traces[request.key] = trace
+        total = Counters(total.month + request.amount, total.lifetime + request.amount)
+    if not statements.reserve(now, requests, [_json(traces[request.key]) for request in requests]):
+        return None
+    return {request.key: Granted() for request in requests}
+
+
+def _one_by_one(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, int], Granted | Denied] | None:
+    """The exact way near a limit: under the account's lock, each request by what those before it left.
+
+    None when the entitlements changed meanwhile.
+    """
+    if not statements.lock(now):
+        return None
+    taken = statements.counters(now)
+    own = statements.own_counters(now, {r.user_id for r in requests if r.user_id is not None})
+    granted: list[Request] = []
+    denied: list[tuple[Request, Reason]] = []
+    traces: dict[tuple[int, int], list[GateResult]] = {}
+    for request in requests:
+        mine = own.get(request.user_id or NOBODY, Counters())
+        limits = [*own_limits(now.limits, mine), *org_limits(now.limits, now.accepted, taken)]
+        refusal, traces[request.key] = judge(_facts(now, request, limits))
+        if refusal is not None:
+            denied.append((request, refusal))
+            continue
+        granted.append(request)
+        taken = Counters(taken.month + request.amount, taken.lifetime + request.amount)
+        own[request.user_id or NOBODY] = Counters(mine.month + request.amount, mine.lifetime + request.amount)
+    if granted and not statements.reserve(now, granted, [_json(traces[request.key]) for request in granted]):
+        return None
+    if denied:
+        statements.deny(now, denied, [_json(traces[request.key]) for request, _reason in denied])
+    outcome: dict[tuple[int, int], Granted | Denied] = {request.key: Granted() for request in granted}
+    return outcome | {request.key: Denied(reason, _hold_until(now, reason)) for request, reason in denied}
+
+
+def _facts(now: Standing, request: Request, limits: Sequence[Limit]) -> Facts:
+    return Facts(True, now.seat_of(request.user_id), limits, request.amount)
+
+
+def _hold_until(now: Standing, reason: Reason) -> datetime | None:
+    """When a held record looks again by itself; a raise of the limit wakes it earlier (domain C29)."""
+    if now.limits.policy != Entitlement.Policy.HOLD or reason not in statements.MONTHLY | statements.LIFETIME:
+        return None
+    reset = next_month_start(now.period, now.zone)
+    return reset if reason in statements.MONTHLY else max(reset, now.at + timedelta(days=1))
+
+
+def settle(*, tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]]) -> int:
+    """Charge what was reserved for these (record, generation); return how many were open. In the result's transaction.
+
+    A second settling, or one after a release, changes nothing (R10, R11).
+    """
+    return statements.close(tenant_id, meter, keys, Reservation.State.SETTLED) if keys else 0
+
+
+def release(*, keys: Sequence[tuple[int, int]]) -> int:
+    """Give back whatever is still reserved for these (record, generation), of every tenant and meter.
+
+    Inside the transaction that ends the records. Returns how many reservations were open.
+    """
+    if not keys:
+        return 0
+    wanted = set(keys)
+    open_ones = Reservation.objects.filter(record__in=[record for record, _g in keys], state=Reservation.State.OPEN)
+    groups: dict[tuple[uuid.UUID, str], list[tuple[int, int]]] = defaultdict(list)
+    for tenant_id, meter, record, generation in open_ones.values_list("tenant_id", "meter", "record", "generation"):
+        if (record, generation) in wanted:
+            groups[tenant_id, meter].append((record, generation))
+    return sum(
+        statements.close(tenant_id, Meter(meter), groups[tenant_id, meter], Reservation.State.RELEASED)
+        for tenant_id, meter in sorted(groups)
+    )
+
+
+def _json(trace: Sequence[GateResult]) -> str:
+    return orjson.dumps([result.line() for result in trace]).decode()
