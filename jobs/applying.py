@@ -131,7 +131,12 @@ class ChangeWriter:
         now = timezone.now()
         RecordEvent.objects.bulk_create(
             RecordEvent(
-                record_id=c.record.id, generation=c.record.generation, at=now, step=c.step, detail=c.detail[:500]
+                record_id=c.record.id,
+                generation=c.record.generation,
+                at=now,
+                step=c.step,
+                detail=c.detail[:500],
+                trace=c.trace,
             )
             for c in ours
             if c.step

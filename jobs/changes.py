@@ -43,6 +43,7 @@ class Change:
     step: str = ""
     detail: str = ""
     severity: str = ""
+    trace: list[dict[str, Any]] = field(default_factory=list)
     result: Any = None
     discard: list[dict[str, Any]] = field(default_factory=list)
 
@@ -69,6 +70,7 @@ def refused(record: Claimed, refusal: Refuse) -> Change:
     """A gate or filter said no, or the record cannot be worked on at all."""
     change = _start(record)
     severity = LogEntry.Severity.WARNING if refusal.state == Record.State.SKIPPED else LogEntry.Severity.ERROR
+    change.trace = [result.line() for result in refusal.trace]
     return _end(change, refusal.state, refusal.reason, refusal.detail, severity)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import InvalidInput
 from core.outcomes import Reason
+from licensing.gates import GateResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,23 @@ def _bounds(field: FilterField, value: Any) -> list[int]:
     return value
 
 
-def first_refusal(clauses: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str | None:
-    """Return the reason code of the first clause that the facts do not meet, or None.
+def judge_filters(
+    clauses: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+) -> tuple[str | None, tuple[GateResult, ...]]:
+    """Return the reason code of the first clause that the facts do not meet (None: all are met), and what each saw.
 
     The licence clause answers ``no_license``, as the gate would (domain C44); others ``filtered:<field>``.
     """
+    trace: list[GateResult] = []
     for clause in clauses:
-        if not _meets(clause, facts):
-            if clause["field"] == "user.license":
-                return Reason.NO_LICENSE.value
-            return f"{Reason.FILTERED.value}:{clause['field']}"
-    return None
+        seen = facts.get(clause["field"])
+        seen = sorted(seen) if isinstance(seen, (set, frozenset)) else seen
+        met = _meets(clause, facts)
+        trace.append(GateResult(f"filter:{clause['field']}:{clause['op']}", met, seen, clause["value"]))
+        if not met:
+            code = f"{Reason.FILTERED.value}:{clause['field']}"
+            return (Reason.NO_LICENSE.value if clause["field"] == "user.license" else code), tuple(trace)
+    return None, tuple(trace)
 
 
 def _meets(clause: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:

@@ -18,6 +18,8 @@ from django.utils.module_loading import import_string
 from core.outcomes import EngineError
 from jobs.filters import FilterField
 from jobs.models import JobDefinition, Record
+from licensing.gates import GateResult
+from licensing.models import Meter
 from queues.events import Event, RecordType
 from tenants.models import Tenant
 
@@ -51,11 +53,15 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The record ends here: ``state`` is skipped or failed, ``reason`` a code, ``detail`` the words for the log."""
+    """The record ends here: ``state`` is skipped or failed, ``reason`` a code, ``detail`` the words for the log.
+
+    ``trace`` is what the job's filters saw; what the gates saw is with the ledger.
+    """
 
     state: Record.State
     reason: str
     detail: str
+    trace: tuple[GateResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ class Hold:
 
 
 Verdict = Go | Refuse | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The facts of "Why?" as of now: filters, and the request that would be made of ``meter``."""
+
+    filters: tuple[GateResult, ...]
+    meter: Meter
+    user_id: uuid.UUID | None
+    amount: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +190,10 @@ class Kind(Protocol):
 
     def choices(self) -> dict[str, list[tuple[str, str]]]:
         """Choices of the settings' form fields."""
+        ...
+
+    def explain(self, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> "Explained | None":
+        """What the filters would say now, and what the ledger would be asked; inside the tenant. None: it is gone."""
         ...
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:

@@ -226,6 +226,7 @@ class RecordEvent(models.Model):
     at = models.DateTimeField(_("time"))
     step = models.CharField(_("step"), max_length=40)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
+    trace: Any = models.JSONField(default=list, db_default=[])
 
     def __str__(self) -> str:
         return self.step

@@ -8,9 +8,12 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.permissions import AccessScope
 from jobs.models import Cleanup, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from queues.models import QueueItem
 from tenants.models import Tenant
+from tenants.selectors import visible_tenants
 
 
 def jobs_with_work() -> list[int]:
@@ -99,6 +102,16 @@ def jobs_for_pages() -> QuerySet[JobDefinition]:
     )
 
 
+def reached(user: User, tenant: str = "tenant") -> Q:
+    """The condition that the tenant at the path ``tenant`` is within the access scope of ``user``.
+
+    Jobs are the platform's; staff who manage certain tenant groups see the records of those alone (domain §2 Roles).
+    """
+    if user.scope == AccessScope.SYSTEM and user.viewing is None:
+        return Q()
+    return Q(**{f"{tenant}__in": visible_tenants(user)})
+
+
 def runs_of(job: JobDefinition) -> QuerySet[Run]:
     """Runs of the job, annotated with ``recovered_by_guide``: completed records that needed a check or met an error.
 
@@ -108,11 +121,15 @@ def runs_of(job: JobDefinition) -> QuerySet[Run]:
     return Run.objects.filter(job=job).annotate(recovered_by_guide=Count("records", filter=late))
 
 
-def records_of(job: JobDefinition) -> QuerySet[Record]:
-    """Records of the job with what the list shows."""
-    return Record.objects.filter(job=job).select_related("job", "tenant")
+def records_of(job: JobDefinition, user: User) -> QuerySet[Record]:
+    """Records of the job that ``user`` may see, with what the list shows."""
+    return Record.objects.filter(reached(user), job=job).select_related("job", "tenant")
 
 
-def logs_of(job: JobDefinition) -> QuerySet[LogEntry]:
-    """Log lines of the job with their run and record."""
-    return LogEntry.objects.filter(job=job).select_related("run")
+def logs_of(job: JobDefinition, user: User) -> QuerySet[LogEntry]:
+    """Log lines of the job with their run and record: those of the job itself, and of the records one may see."""
+    lines = LogEntry.objects.filter(job=job)
+    seen = reached(user, "record__tenant")
+    if seen:
+        lines = lines.filter(Q(record=None) | seen)
+    return lines.select_related("run")

@@ -1,7 +1,7 @@
 """The gates of metered work: pure functions in the order of domain §4.3, used by passes, previews and "Why?"."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.outcomes import Reason
@@ -45,16 +45,20 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One line of "Why?": the gate, the value it saw, the rule, and whether it let the request pass."""
+    """One line of "Why?": the gate, what it saw, what it allows, and whether it let the request pass.
+
+    ``seen`` of a limit are the units taken before, ``amount`` those asked for; ``allowed`` None means unlimited.
+    """
 
     gate: str
-    value: str
-    rule: str
     passed: bool
+    seen: Any = None
+    allowed: Any = None
+    amount: int = 0
 
     def line(self) -> dict[str, Any]:
         """For JSON."""
-        return {"gate": self.gate, "value": self.value, "rule": self.rule, "passed": self.passed}
+        return asdict(self)
 
 
 def judge(facts: Facts) -> tuple[Reason | None, list[GateResult]]:
@@ -71,13 +75,11 @@ def judge(facts: Facts) -> tuple[Reason | None, list[GateResult]]:
 
 
 def _gates(facts: Facts) -> Iterable[tuple[Reason, GateResult]]:
-    enabled = "active" if facts.tenant_enabled else "not active"
-    yield Reason.TENANT_DISABLED, GateResult("tenant", enabled, "active", facts.tenant_enabled)
+    yield Reason.TENANT_DISABLED, GateResult("tenant", facts.tenant_enabled, facts.tenant_enabled, True)
     licensed = facts.seat is not None
-    yield Reason.NO_LICENSE, GateResult("licence", "held" if licensed else "none", "held", licensed)
+    yield Reason.NO_LICENSE, GateResult("licence", licensed, licensed, True)
     if facts.seat is not None:
-        seats = "unlimited" if facts.seat.seats is None else f"≤ {facts.seat.seats}"
-        yield Reason.SEAT_EXCEEDED, GateResult("seat", str(facts.seat.rank), seats, facts.seat.accepted)
+        yield Reason.SEAT_EXCEEDED, GateResult("seat", facts.seat.accepted, facts.seat.rank, facts.seat.seats)
     for limit in facts.limits:
-        value, rule = f"{limit.taken} + {facts.amount}", f"≤ {limit.allowed}"
-        yield limit.reason, GateResult(limit.reason.value, value, rule, limit.admits(facts.amount))
+        passed = limit.admits(facts.amount)
+        yield limit.reason, GateResult(limit.reason.value, passed, limit.taken, limit.allowed, facts.amount)

@@ -17,9 +17,10 @@ from conversations.selectors import CallFacts, call_facts
 from conversations.services import NewTranscript, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.filters import FilterField, first_refusal
-from jobs.kinds import Claimed, Finished, Go, Hold, KindPaused, Refuse, StillPending, Submitted, Verdict
+from jobs.filters import FilterField, judge_filters
+from jobs.kinds import Claimed, Explained, Finished, Go, Hold, KindPaused, Refuse, StillPending, Submitted, Verdict
 from jobs.models import Record
+from licensing.gates import GateResult
 from licensing.ledger import Denied, reserve, settle
 from licensing.ledger import Request as LedgerRequest
 from licensing.models import Bundle, Meter
@@ -73,6 +74,17 @@ class TranscriptionKind:
         return {
             "engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]
         }
+
+    def explain(self, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> Explained | None:
+        """As a pass would judge the call now, without asking the ledger."""
+        call = call_facts([record_id]).get(record_id)
+        if call is None:
+            return None
+        licensed = licensed_users([call.user_id] if call.user_id else [], Bundle.SPEECH_ANALYTICS)
+        _refused, trace = judge_filters(filters, _filter_facts(call, licensed))
+        problem = Reason.NO_AUDIO.value if call.recording is None else call.recording.problem
+        amount = 0 if call.recording is None else _metered(call)
+        return Explained(trace, Meter.TRANSCRIPTION_SECONDS, call.user_id, amount, problem)
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
@@ -132,13 +144,12 @@ class TranscriptionSession:
 
     def _request(self, record: Claimed, call: CallFacts) -> LedgerRequest:
         """What is metered: the decoded audio in whole seconds, rounded up; stereo counts once (domain C27)."""
-        assert call.recording is not None
         return LedgerRequest(
             record=record.id,
             generation=record.generation,
             subject_id=record.record_id,
             user_id=call.user_id,
-            amount=max(-(-call.recording.duration_ms // 1000), 1),
+            amount=_metered(call),
             engine=self.engine.name,
             language=call.language or "en-US",
         )
@@ -153,20 +164,21 @@ class TranscriptionSession:
         if call.recording.problem:
             return Refuse(Record.State.FAILED, call.recording.problem, Reason.label_of(call.recording.problem))
         if record.stage == Record.Stage.NEW:
-            reason = self._refusal(tenant, call, licensed)
+            reason, trace = self._refusal(tenant, call, licensed)
             if reason is not None:
-                return Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason))
+                return Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason), trace)
         return Go(Payload(_source(call, key), call.language or "en-US"), call.recording.duration_ms / 1000)
 
-    def _refusal(self, tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> str | None:
+    def _refusal(
+        self, tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]
+    ) -> tuple[str | None, tuple[GateResult, ...]]:
         """The job's filters discard early; the gates always run, in the ledger (domain §4.3)."""
-        held = frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset()
-        refused = first_refusal(self.filters, {"user.license": held, "call.duration": call.duration_ms // 1000})
+        refused, trace = judge_filters(self.filters, _filter_facts(call, licensed))
         if refused is not None:
-            return refused
+            return refused, trace
         if self.engine.visibility == Visibility.ONE_TENANT and self.engine.tenant_id != tenant.pk:
-            return f"{Reason.FILTERED}:engine.visibility"
-        return None
+            return f"{Reason.FILTERED}:engine.visibility", trace
+        return None, trace
 
     async def open(self) -> None:
         """Open the adapter."""
@@ -238,6 +250,16 @@ def _adapter(engine: SpeechEngine) -> Adapter:
         return adapter_for(engine)
     except EngineUnusable as error:
         raise KindPaused(f"{engine.name}: {error}") from error
+
+
+def _filter_facts(call: CallFacts, licensed: set[uuid.UUID]) -> dict[str, Any]:
+    held = frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset()
+    return {"user.license": held, "call.duration": call.duration_ms // 1000}
+
+
+def _metered(call: CallFacts) -> int:
+    assert call.recording is not None
+    return max(-(-call.recording.duration_ms // 1000), 1)
 
 
 def _denied(outcome: Denied) -> Verdict:

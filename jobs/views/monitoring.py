@@ -173,7 +173,7 @@ class RecordList(JobTab, KeysetListPage):
 
     def get_queryset(self) -> QuerySet[Record]:
         """Records of this job."""
-        return records_of(self.job)
+        return records_of(self.job, viewer(self.request))
 
     def may_edit(self) -> bool:
         """Bulk actions need their own permission."""
@@ -276,7 +276,7 @@ class LogList(JobTab, KeysetListPage):
 
     def get_queryset(self) -> QuerySet[LogEntry]:
         """Lines of this job."""
-        return logs_of(self.job)
+        return logs_of(self.job, viewer(self.request))
 
     def may_edit(self) -> bool:
         """Deleting needs the permission to edit jobs."""

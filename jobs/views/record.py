@@ -15,15 +15,17 @@ from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of
 from jobs.actions import abort_records, retry_records
 from jobs.models import LogEntry, Record, RecordEvent
+from jobs.selectors import reached
 from jobs.views.definitions import job_crumbs
 from queues.events import RecordType
 
 EVENTS = 500
 
 
-def record_of(job_id: int, pk: int) -> Record:
-    """The record of the address. Raises Http404, also when it belongs to another job."""
-    return get_object_or_404(Record.objects.select_related("job", "tenant", "run"), pk=pk, job=job_id)
+def record_of(request: HttpRequest, job_id: int, pk: int) -> Record:
+    """The record of the address. Raises Http404, also for one of another job or outside the viewer's scope."""
+    rows = Record.objects.filter(reached(viewer(request))).select_related("job", "tenant", "run")
+    return get_object_or_404(rows, pk=pk, job=job_id)
 
 
 class RecordPage(Page):
@@ -43,7 +45,7 @@ class RecordPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page, polled while the record is in progress."""
-        self.record = record_of(kwargs["job_pk"], kwargs["pk"])
+        self.record = record_of(request, kwargs["job_pk"], kwargs["pk"])
         record = self.record
         events = list(RecordEvent.objects.filter(record=record).order_by("pk")[:EVENTS])
         context = self.context(
@@ -79,7 +81,7 @@ class RecordPage(Page):
 
 def record_json(request: HttpRequest, job_pk: int, pk: int) -> HttpResponse:
     """All fields and the timeline as a JSON file."""
-    record = record_of(job_pk, pk)
+    record = record_of(request, job_pk, pk)
     fields = [field.attname for field in Record._meta.concrete_fields if field.attname not in {"fence", "lease_until"}]
     body = {
         **{name: getattr(record, name) for name in fields},
@@ -113,7 +115,7 @@ class RecordRetry(ActionPage):
 
     def act(self) -> str:
         """Conflict while the record is in progress."""
-        act_on(self.request, record_of(self.kwargs["job_pk"], self.kwargs["pk"]), "retry")
+        act_on(self.request, record_of(self.request, self.kwargs["job_pk"], self.kwargs["pk"]), "retry")
         messages.success(self.request, _("The record is retried."))
         return self.refused_url()
 
@@ -131,7 +133,7 @@ class RecordAbort(ConfirmPage):
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Load the record."""
         super().setup(request, *args, **kwargs)
-        self.record = record_of(kwargs["job_pk"], kwargs["pk"])
+        self.record = record_of(request, kwargs["job_pk"], kwargs["pk"])
         self.cancel_url = reverse("jobs:record", args=[kwargs["job_pk"], kwargs["pk"]])
 
     def breadcrumbs(self) -> Crumbs:

@@ -101,7 +101,7 @@ def test_denied_is_counted_once_for_each_generation(acme, licensed):
     assert DailyUsage.objects.get(tenant=acme).denied == 1
     denial = Denial.objects.get(tenant=acme)
     assert denial.reason == Reason.LIMIT_ORG_MONTH
-    assert denial.trace[-1] == {"gate": "limit_org_month", "value": "0 + 60", "rule": "≤ 0", "passed": False}
+    assert denial.trace[-1] == {"gate": "limit_org_month", "passed": False, "seen": 0, "allowed": 0, "amount": 60}
 
 
 def test_seats_go_to_the_first_by_user_name_whatever_its_case(acme, licensed):
