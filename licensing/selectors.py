@@ -1,7 +1,7 @@
 """Who holds which licence, who has a seat, and what a tenant may use."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -113,7 +113,7 @@ def standing(tenant_id: uuid.UUID, meter: Meter, *, at: datetime | None = None) 
 
 def _ranks(tenant_id: uuid.UUID, bundle: Bundle, entitlements: int, people: int) -> Mapping[uuid.UUID, int]:
     """The ranked list, kept in this process for as long as neither licences nor people change (domain C26)."""
-    look_up = _ranks_at
+    look_up: Callable[..., Mapping[uuid.UUID, int]] = _ranks_at
     if connection.in_atomic_block:
         # The numbers seen here may be rolled back and come again with other people behind them.
         look_up = _ranks_at.__wrapped__

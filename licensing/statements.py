@@ -159,7 +159,7 @@ def close(tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]], s
     Takes the account's lock first, as every writer does, so that two of them cannot wait for each other.
     """
     settled = state == Reservation.State.SETTLED
-    values = {
+    values: dict[str, Any] = {
         "tenant": tenant_id,
         "meter": meter,
         "state": state,
@@ -177,16 +177,17 @@ def close(tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]], s
         return row[0] if row else 0
 
 
-def lock(now: Standing) -> bool:
-    """Take the account's lock; False when the entitlements or the month are not those of ``now`` any more."""
-    ensure_account(now.tenant_id, now.meter)
-    account = Account.objects.select_for_update().get(tenant_id=now.tenant_id, meter=now.meter)
-    return account.entitlements == now.entitlements and account.period <= now.period
+def lock(now: Standing) -> Counters | None:
+    """Take the account's lock and return what is reserved or used, in the month of ``now`` and ever.
 
-
-def counters(now: Standing) -> Counters:
-    """The account's counters, read under its lock."""
-    account = Account.objects.get(tenant_id=now.tenant_id, meter=now.meter)
+    None when there is no account yet (it is made), or when its entitlements or month are not those of ``now`` any more.
+    """
+    account = Account.objects.select_for_update().filter(tenant_id=now.tenant_id, meter=now.meter).first()
+    if account is None:
+        ensure_account(now.tenant_id, now.meter)
+        return None
+    if account.entitlements != now.entitlements or account.period > now.period:
+        return None
     month = account.month_reserved + account.month_used if account.period == now.period else 0
     return Counters(month, account.life_reserved + account.life_used)
 

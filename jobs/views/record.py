@@ -14,6 +14,7 @@ from accounts.policy import viewer
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of
 from jobs.actions import abort_records, retry_records
+from jobs.explaining import explain_record
 from jobs.models import LogEntry, Record, RecordEvent
 from jobs.selectors import reached
 from jobs.views.definitions import job_crumbs
@@ -55,6 +56,7 @@ class RecordPage(Page):
             job_url=reverse("jobs:job", args=[record.job_id]),
             json_url=reverse("jobs:record_json", args=[record.job_id, record.pk]),
             live=record.state == Record.State.IN_PROGRESS,
+            explanations=explain_record(record, viewer(request)),
             **self.call(),
             **self.buttons(),
         )
@@ -66,7 +68,7 @@ class RecordPage(Page):
         record = self.record
         if record.record_type != RecordType.CALL:
             return {}
-        if viewer(self.request).tenant_id != record.tenant_id:
+        if viewer(self.request).stands_in != record.tenant_id:
             return {"foreign": True}
         return {"call_url": reverse("conversations:call", args=[record.record_id])}
 

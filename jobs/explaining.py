@@ -1,0 +1,217 @@
+""" "Why?": each filter and gate with the value seen, the rule, the verdict, the time, and what to do about it.
+
+What was seen is read back from where it was stored: filters with the record's timeline, gates with the ledger. What a
+pass would say now is computed by the same functions that a pass uses, and reserves nothing.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.permissions import Permission
+from core.outcomes import Reason
+from jobs.kinds import kind_of
+from jobs.models import JobDefinition, Record, RecordEvent
+from licensing.gates import Facts, GateResult, judge
+from licensing.limits import org_limits
+from licensing.models import NOBODY, Denial, Reservation
+from licensing.selectors import standing
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check in words. ``action`` and ``url`` say what to do when it did not let the record pass."""
+
+    label: str
+    seen: str
+    rule: str
+    passed: bool
+    action: str = ""
+    url: str = ""
+
+
+@dataclass(slots=True)
+class Explanation:
+    """What was decided about one generation of a record, or would be decided now."""
+
+    title: str
+    at: datetime | None
+    verdict: str
+    passed: bool
+    lines: list[Line] = field(default_factory=list)
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """For whom: a viewer without the right to usage sees verdicts, not the tenant's figures."""
+
+    user: User
+    tenant: Tenant
+    filters: Mapping[str, Any]
+    person: str = ""
+
+
+def explain_record(record: Record, user: User) -> list[Explanation]:
+    """Every decision about the record, the latest generation first; from stored rows alone."""
+    reserved = Reservation.objects.filter(tenant=record.tenant_id, record=record.pk)
+    denied = Denial.objects.filter(tenant=record.tenant_id, record=record.pk)
+    found: list[tuple[int, Explanation]] = []
+    view = _viewpoint(record, user)
+    for event in RecordEvent.objects.filter(record=record).exclude(trace=[]).order_by("-pk")[:20]:
+        said = Explanation(_("Filters of the job"), event.at, event.detail, False, _lines(event.trace, view), record)
+        found.append((event.generation, said))
+    for denial in denied.order_by("-pk")[:20]:
+        reason = Reason.label_of(denial.reason)
+        found.append((denial.generation, _stored(_("Denied"), denial, reason, False, view, record)))
+    for row in reserved.order_by("-pk")[:20]:
+        found.append((row.generation, _stored(_("Let pass"), row, row.get_state_display(), True, view, record)))
+    found.sort(key=lambda item: (item[0], item[1].at), reverse=True)
+    return [explanation for _generation, explanation in found]
+
+
+def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: User) -> Explanation | None:
+    """What a pass of ``job`` would decide about the conversation now; inside the tenant. None when it is gone."""
+    kind = kind_of(job)
+    facts = kind.explain(job.filters, record_id)
+    if facts is None:
+        return None
+    person = User.objects.filter(pk=facts.user_id or NOBODY).first()
+    view = Viewpoint(user, tenant, kind.filter_fields, person.username if person is not None else "")
+    now = standing(tenant.pk, facts.meter)
+    limits = org_limits(now.limits, now.accepted, now.taken)
+    refusal, trace = judge(Facts(tenant.state == Tenant.State.READY, now.seat_of(facts.user_id), limits, facts.amount))
+    lines = _lines([result.line() for result in (*facts.filters, *trace)], view)
+    if facts.problem:
+        label = Reason.label_of(facts.problem)
+        lines.insert(0, Line(_("Recording"), label, _("audio that can be decoded"), False, _("Take the call in again")))
+    filtered = next((line for line in lines if not line.passed), None)
+    passed = refusal is None and filtered is None
+    verdict = (
+        _("It would be processed.")
+        if passed
+        else _("It would not be processed: %(gate)s.") % {"gate": filtered.label if filtered is not None else ""}
+    )
+    return Explanation(_("As of now, by the job “%(name)s”") % {"name": job.name}, now.at, verdict, passed, lines)
+
+
+def records_of(tenant: Tenant, record_id: uuid.UUID) -> list[Record]:
+    """The processing records of a conversation, one a job."""
+    records = Record.objects.filter(tenant=tenant, record_id=record_id).select_related("job", "tenant")
+    return list(records.order_by("job__name"))
+
+
+def _viewpoint(record: Record, user: User) -> Viewpoint:
+    return Viewpoint(user, record.tenant, kind_of(record.job).filter_fields)
+
+
+def _stored(
+    title: str, row: Reservation | Denial, verdict: str, passed: bool, view: Viewpoint, record: Record
+) -> Explanation:
+    person = User.objects.filter(pk=row.user_id).values_list("username", flat=True).first() or ""
+    mine = Viewpoint(view.user, view.tenant, view.filters, person)
+    return Explanation(title, row.at, verdict, passed, _lines(row.trace, mine), record)
+
+
+def _lines(trace: Iterable[Mapping[str, Any]], view: Viewpoint) -> list[Line]:
+    return [_line(GateResult(**result), view) for result in trace]
+
+
+def _line(result: GateResult, view: Viewpoint) -> Line:
+    if result.gate.startswith("filter:"):
+        return _filter_line(result, view)
+    if result.gate == "tenant":
+        state = _("active") if result.seen else _("not active")
+        return _with_advice(Line(_("Tenant"), state, _("active"), result.passed), result, view)
+    if result.gate == "licence":
+        held = _("held by %(user)s") % {"user": view.person} if view.person else _("held")
+        none = _("not held by %(user)s") % {"user": view.person} if view.person else _("the call has no known user")
+        line = Line(_("User licence"), held if result.seen else none, _("Speech analytics"), result.passed)
+        return _with_advice(line, result, view)
+    if result.gate == "seat":
+        rule = _("unlimited") if result.allowed is None else _("the first %(n)s by user name") % {"n": result.allowed}
+        return _with_advice(Line(_("Seat"), _("place %(n)s") % {"n": result.seen}, rule, result.passed), result, view)
+    label = Reason.label_of(result.gate)
+    if not view.user.has(Permission.USAGE_VIEW):
+        return Line(label, _("hidden"), _("hidden"), result.passed)
+    seen = _("%(taken)s + %(amount)s min") % {"taken": minutes(result.seen), "amount": minutes(result.amount)}
+    rule = _("at most %(n)s min") % {"n": minutes(result.allowed)}
+    return _with_advice(Line(label, seen, rule, result.passed), result, view)
+
+
+def _filter_line(result: GateResult, view: Viewpoint) -> Line:
+    _prefix, name, operator = result.gate.split(":", 2)
+    known = view.filters.get(name)
+    label = str(known.label) if known is not None else name
+    choices = {key: str(text) for key, text in known.choices} if known is not None else {}
+    if operator == "between":
+        seen, rule = (
+            clock(result.seen),
+            _("between %(low)s and %(high)s")
+            % {
+                "low": clock(result.allowed[0]),
+                "high": clock(result.allowed[1]),
+            },
+        )
+    else:
+        values: Sequence[Any] = result.seen if isinstance(result.seen, list) else [result.seen]
+        seen = ", ".join(choices.get(str(value), str(value)) for value in values if value) or _("none")
+        wanted = choices.get(str(result.allowed), str(result.allowed))
+        rule = wanted if operator == "is" else _("not %(value)s") % {"value": wanted}
+    return _with_advice(Line(label, seen, rule, result.passed), result, view)
+
+
+def _with_advice(line: Line, result: GateResult, view: Viewpoint) -> Line:
+    """Say what would let it pass, with the page where that is done, for those who may open it."""
+    if result.passed:
+        return line
+    action, route, arguments, right = _advice(result, view)
+    url = _link(route, arguments) if view.user.has(right) else ""
+    if url and route == "licensing:users" and view.person:
+        url = f"{url}?q={view.person}"
+    return Line(line.label, line.seen, line.rule, line.passed, action, url)
+
+
+def _advice(result: GateResult, view: Viewpoint) -> tuple[str, str, list[Any], str]:
+    tenant = [view.tenant.pk]
+    if result.gate == "tenant":
+        return _("Resume the tenant"), "tenants:tenant", tenant, Permission.TENANTS_VIEW
+    if result.gate == "licence" or result.gate.startswith("filter:user.license"):
+        return _("Assign the licence to the user"), "licensing:users", [], Permission.USERS_VIEW
+    if result.gate == "seat":
+        return _("See who has a seat; raise the License Limit"), "licensing:seats", tenant, Permission.USERS_VIEW
+    if result.gate.startswith("filter:"):
+        return _("Change the filters of the job"), "jobs:jobs", [], Permission.JOBS_VIEW
+    return (
+        _("Raise the limit, or wait for the next month"),
+        "licensing:service_limits",
+        tenant,
+        Permission.SERVICE_LIMITS_VIEW,
+    )
+
+
+def _link(route: str, arguments: Sequence[Any]) -> str:
+    try:
+        return reverse(route, args=arguments)
+    except NoReverseMatch:
+        return ""
+
+
+def minutes(seconds: int) -> str:
+    """Minutes with one decimal, as limits are sold in minutes."""
+    return f"{seconds / 60:,.1f}"
+
+
+def clock(seconds: int | None) -> str:
+    """``0:15`` or ``2:00:00``."""
+    if seconds is None:
+        return "–"
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
