@@ -87,7 +87,7 @@ def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: 
     view = Viewpoint(user, tenant, kind.filter_fields, person.username if person is not None else "")
     now = standing(tenant.pk, facts.meter)
     limits = org_limits(now.limits, now.accepted, now.taken)
-    refusal, trace = judge(Facts(tenant.state == Tenant.State.READY, now.seat_of(facts.user_id), limits, facts.amount))
+    refusal, trace = judge(Facts(now.enabled, now.seat_of(facts.user_id), limits, facts.amount))
     lines = _lines([result.line() for result in (*facts.filters, *trace)], view)
     if facts.problem:
         label = Reason.label_of(facts.problem)

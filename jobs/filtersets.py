@@ -16,7 +16,7 @@ from core.filters import DayFilter
 from core.outcomes import Reason
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from queues.models import AccessScope
-from tenants.models import Tenant
+from tenants.selectors import visible_tenants
 
 HEX = re.compile(r"[0-9a-f]{1,32}\Z")
 
@@ -71,6 +71,10 @@ class JobFilter(django_filters.FilterSet):
         return queryset.filter(enabled=value == "enabled")
 
 
+def _tenants(request: Any) -> Any:
+    return visible_tenants(request.user).order_by("name")
+
+
 class RecordFilter(django_filters.FilterSet):
     """Date range, status, record id, reason, tenant (domain M9). A record that was never processed counts as created."""
 
@@ -79,7 +83,7 @@ class RecordFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(field_name="state", choices=Record.State.choices, label=gettext_lazy("Status"))
     record_id = RecordIdFilter(field_name="record_id", label=gettext_lazy("Search by Record ID"))
     reason = django_filters.ChoiceFilter(choices=Reason.choices, label=gettext_lazy("Reason"), method="by_reason")
-    tenant = django_filters.ModelChoiceFilter(queryset=Tenant.objects.order_by("name"), label=gettext_lazy("Tenant"))
+    tenant = django_filters.ModelChoiceFilter(queryset=_tenants, label=gettext_lazy("Tenant"))
 
     class Meta:
         model = Record

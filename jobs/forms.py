@@ -14,6 +14,7 @@ from jobs.kinds import Kind
 from jobs.models import DataSource, JobDefinition, Schedule
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
+from tenants.selectors import offer_tenants
 
 # Advised by the guide for new jobs (domain T20): licensed users only, 15 seconds to 2 hours.
 ADVISED: dict[str, dict[str, Any]] = {
@@ -76,9 +77,10 @@ class JobForm(VersionedForm):
     batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=100)
     advanced = ["max_checks", "max_attempts", "batch_size"]
 
-    def __init__(self, *args: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
         super().__init__(*args, **kwargs)
+        offer_tenants(self.fields, editor)
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.

@@ -11,6 +11,7 @@ from jobs.holding import wake_held
 from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
 from jobs.pruning import prune
+from jobs.reserved import release_orphans
 from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
 from jobs.services import request_due_starts
 
@@ -54,6 +55,14 @@ def clean_up() -> None:
 def show_marked() -> None:
     """Show on the business rows what operators did to records."""
     show_marks()
+
+
+@shared_task
+def release_reserved() -> None:
+    """Close reservations that dead or overtaken workers left behind."""
+    released = release_orphans()
+    if released:
+        logger.warning("%s reservations without a record at work were closed", released)
 
 
 @shared_task

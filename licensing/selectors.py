@@ -38,6 +38,7 @@ class Standing:
 
     tenant_id: uuid.UUID
     meter: Meter
+    enabled: bool
     at: datetime
     period: str
     zone: str
@@ -61,7 +62,7 @@ class Standing:
 
 
 STANDING = """
-SELECT statement_timestamp(), t.time_zone, t.people_version, s.seats,
+SELECT statement_timestamp(), t.state, t.time_zone, t.people_version, s.seats,
     coalesce(a.period, ''), coalesce(a.zone, 'UTC'), coalesce(a.entitlements, 0),
     coalesce(a.month_reserved, 0), coalesce(a.month_used, 0), coalesce(a.life_reserved, 0), coalesce(a.life_used, 0),
     e.user_month, e.user_lifetime, e.org_month, e.org_lifetime, coalesce(e.policy, 'drop'),
@@ -85,7 +86,7 @@ def standing(tenant_id: uuid.UUID, meter: Meter, *, at: datetime | None = None) 
         row = cursor.fetchone()
     if row is None:
         raise Tenant.DoesNotExist
-    now, zone, people, seats, last, last_zone, entitlements, *counted = row
+    now, state, zone, people, seats, last, last_zone, entitlements, *counted = row
     month_reserved, month_used, life_reserved, life_used, *limits = counted
     rules = Entitlement(
         tenant_id=tenant_id,
@@ -98,6 +99,7 @@ def standing(tenant_id: uuid.UUID, meter: Meter, *, at: datetime | None = None) 
     return Standing(
         tenant_id=tenant_id,
         meter=meter,
+        enabled=state == Tenant.State.READY,
         at=at or now,
         period=period,
         zone=month_zone,

@@ -1,11 +1,12 @@
 """Reading tenants and the outbound policy."""
 
 import ipaddress
+from typing import Any
 
 from django.db.models import Count, QuerySet
 
 from core.outbound import AllowedTarget, OutboundPolicy
-from tenants.models import AllowedAddress, Tenant
+from tenants.models import AllowedAddress, Tenant, TenantGroup
 
 
 def system_tenant() -> Tenant:
@@ -23,6 +24,64 @@ def outbound_policy() -> OutboundPolicy:
     )
 
 
-def tenants_with_people() -> QuerySet[Tenant]:
-    """Tenants annotated with ``people``, the number of their users."""
-    return Tenant.objects.annotate(people=Count("users"))
+def visible_tenants(user: Any) -> QuerySet[Tenant]:
+    """The tenants that ``user`` may see at all; every page about a tenant takes its object from here (404 otherwise).
+
+    Platform staff see all, or those of the tenant groups they manage; everybody else, and whoever has the scope
+    "user", sees the own one only; while viewing as a tenant, that one only. A deleted tenant is seen by the scope
+    "system" alone. ``user`` is asked by its attributes, because accounts stands above this app.
+    """
+    viewing = getattr(user, "viewing", None)
+    if viewing is not None:
+        return Tenant.objects.filter(pk=viewing.pk)
+    scope = getattr(user, "scope", "system" if user.tenant.is_system else "user")
+    if user.tenant.is_system and scope == "system":
+        return Tenant.objects.all()
+    present = Tenant.objects.exclude(state="deleted")
+    if user.tenant.is_system and scope == "managed_groups":
+        # A subquery, not a join: no duplicates, and callers may go on filtering and annotating.
+        groups = user.managed_tenant_groups.all()
+        return present.filter(pk__in=Tenant.objects.filter(groups__in=groups).values("pk"))
+    return present.filter(pk=user.tenant_id)
+
+
+def groups_with_size() -> QuerySet[TenantGroup]:
+    """Tenant groups annotated with ``size``, the number of their tenants."""
+    return TenantGroup.objects.annotate(size=Count("tenants"))
+
+
+def users_of_group(group: TenantGroup) -> list[tuple[str, int]]:
+    """What refers to the group (queues, jobs, people that manage it …): (name of the kind, number), none at zero.
+
+    Read from the relations that point here, so that this app need not know who they are.
+    """
+    used = []
+    for relation in TenantGroup._meta.related_objects:
+        number = relation.related_model._default_manager.filter(**{relation.field.name: group}).count()
+        if number:
+            used.append((str(relation.related_model._meta.verbose_name_plural), number))
+    return used
+
+
+def groups_open_to(user: Any) -> QuerySet[TenantGroup]:
+    """The groups that ``user`` may put tenants into: all, or, for staff of managed groups, those that they manage.
+
+    Otherwise somebody could widen the own access by putting a foreign tenant into a group.
+    """
+    scope = getattr(user, "scope", "system")
+    groups = TenantGroup.objects.order_by("name")
+    return groups if scope == "system" else groups.filter(pk__in=user.managed_tenant_groups.values("pk"))
+
+
+def offer_tenants(fields: dict[str, Any], user: Any) -> None:
+    """Narrow the choices of the form fields ``tenant`` and ``tenant_groups``, if there, to what ``user`` may see."""
+    if "tenant" in fields:
+        fields["tenant"].queryset = visible_tenants(user).order_by("name")
+    if "tenant_groups" in fields:
+        fields["tenant_groups"].queryset = groups_open_to(user)
+
+
+def other_deleters(user_id: Any) -> bool:
+    """Whether anybody but this user may confirm the deletion of a tenant's data."""
+    staff: Any = system_tenant().users.filter(is_active=True).exclude(pk=user_id)  # type: ignore[attr-defined]
+    return any(person.has("tenants.delete") for person in staff)

@@ -1,4 +1,4 @@
-"""Provisioning in the background; the tick catches what a lost bell has left behind."""
+"""Provisioning and deletion in the background; the tick catches what a lost bell has left behind."""
 
 import logging
 import uuid
@@ -6,8 +6,9 @@ import uuid
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from tenants.models import Tenant
+from tenants.models import DeletionRequest, Tenant
 from tenants.provisioning import provision
+from tenants.purging import purge
 
 logger = logging.getLogger(__name__)
 
@@ -32,5 +33,30 @@ def request_provisioning(tenant_id: uuid.UUID) -> None:
     """Ask a worker to provision; when the broker is down the tick will."""
     try:
         provision_tenant.delay(str(tenant_id))
+    except (OperationalError, OSError):
+        return
+
+
+@shared_task
+def purge_tenant(tenant_id: str) -> None:
+    """Destroy the data of one tenant whose deletion was confirmed."""
+    purge(uuid.UUID(tenant_id))
+
+
+@shared_task
+def resume_purging() -> None:
+    """Go on with every confirmed deletion that is not finished. One that fails blocks no other."""
+    left = DeletionRequest.objects.filter(confirmed_at__isnull=False, files_deleted_at=None)
+    for tenant_id in list(left.values_list("tenant_id", flat=True)):
+        try:
+            purge(tenant_id)
+        except Exception:
+            logger.exception("The data of tenant %s could not be deleted; the next tick tries again", tenant_id)
+
+
+def request_purge(tenant_id: uuid.UUID) -> None:
+    """Ask a worker to destroy the data; when the broker is down the tick will."""
+    try:
+        purge_tenant.delay(str(tenant_id))
     except (OperationalError, OSError):
         return

@@ -9,9 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from audit.services import grouped
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, FormPage, ListPage, Text
 from jobs.describing import setting_names
@@ -37,11 +39,13 @@ def job_crumbs(job: JobDefinition | None = None) -> Crumbs:
     return [*crumbs, (job.name, reverse("jobs:job", args=[job.pk]))] if job is not None else crumbs
 
 
+@require_safe
 def definitions(request: HttpRequest) -> HttpResponse:
     """The guides' other name of the list (domain C32)."""
     return redirect("jobs:jobs", permanent=False)
 
 
+@require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """A job's page opens on its latest run."""
     return redirect("jobs:latest_run", pk=get_object_or_404(JobDefinition.objects.only("pk"), pk=pk).pk)
@@ -114,14 +118,21 @@ class JobPage(FormPage):
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""
-        return {"kind": self.kind, "job": self.job, "initial": initial_of(self.job) if self.job is not None else {}}
+        initial = initial_of(self.job) if self.job is not None else {}
+        return {"editor": viewer(self.request), "kind": self.kind, "job": self.job, "initial": initial}
 
     def save(self, form: JobForm) -> HttpResponseBase:
         """Store; "Save and start" starts it too."""
         if self.job is not None:
             self.job.version = form.cleaned_data["version"] or 0
+        saved = self.save_and_start(form) if self.request.POST.get("action") == "save_and_start" else self.store(form)
+        messages.success(self.request, _("The job “%(name)s” was saved.") % {"name": saved.name})
+        return redirect("jobs:job", pk=saved.pk)
+
+    def store(self, form: JobForm) -> JobDefinition:
+        """Through the service."""
         user = viewer(self.request)
-        saved = save_job(
+        return save_job(
             job=self.job,
             values=form.values(),
             tenant_groups=form.groups_of_scope(),
@@ -129,13 +140,20 @@ class JobPage(FormPage):
             actor=user.actor,
             audit_tenant=user.tenant,
         )
-        messages.success(self.request, _("The job “%(name)s” was saved.") % {"name": saved.name})
-        if self.request.POST.get("action") == "save_and_start":
+
+    def save_and_start(self, form: JobForm) -> JobDefinition:
+        """Both services in one entry of the audit trail; a refused start leaves the job saved."""
+        user = viewer(self.request)
+        with grouped(
+            tenant_id=user.tenant_id, actor=user.actor, action="job.saved_and_started", target_type="job", target_id=""
+        ) as entry:
+            saved = self.store(form)
+            entry.target_id = str(saved.pk)
             try:
                 request_start(job=saved, actor=user.actor, audit_tenant=user.tenant)
             except Conflict as error:
                 messages.error(self.request, error.message)
-        return redirect("jobs:job", pk=saved.pk)
+        return saved
 
 
 class JobAction(ActionPage):

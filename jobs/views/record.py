@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
@@ -81,6 +82,7 @@ class RecordPage(Page):
         return {f"{action}_url": reverse(f"jobs:record_{action}", args=[record.job_id, record.pk])}
 
 
+@require_safe
 def record_json(request: HttpRequest, job_pk: int, pk: int) -> HttpResponse:
     """All fields and the timeline as a JSON file."""
     record = record_of(request, job_pk, pk)

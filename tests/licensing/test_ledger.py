@@ -132,6 +132,13 @@ def test_with_a_maximum_for_each_user_nobody_uses_the_minutes_of_others(acme, li
     assert ask(acme, request(licensed.other_agent, 60)) == [Granted()]
 
 
+def test_a_tenant_that_was_suspended_meanwhile_is_denied(acme, licensed):
+    type(acme).objects.filter(pk=acme.pk).update(state="suspended")
+    assert ask(acme, request(licensed.agent)) == [Denied(Reason.TENANT_DISABLED)]
+    type(acme).objects.filter(pk=acme.pk).update(state="ready")
+    assert ask(acme, request(licensed.agent)) == [Granted()]
+
+
 def test_the_hold_policy_waits_until_the_month_resets(acme, licensed):
     set_limits(acme, org_month=0, policy="hold")
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -50,10 +50,10 @@ def test_a_refused_command_names_the_field_and_stores_nothing(acme, people, argu
 
 def test_the_list_shows_the_state_of_every_tenant_to_the_platform_admin_alone(client_for, people):
     Tenant.objects.filter(slug="globex").update(state=Tenant.State.SUSPENDED)
-    page = client_for(people.platform_admin).get(reverse("tenants:tenants"))
+    page = client_for(people.platform_admin).get(reverse("licensing:tenants"))
     text = page.content.decode()
     assert "Globex" in text
     assert "Suspended" in text
-    assert client_for(people.tenant_admin).get(reverse("tenants:tenants")).status_code == 403
+    assert client_for(people.tenant_admin).get(reverse("licensing:tenants")).status_code == 403
     alias = client_for(people.platform_admin).get(reverse("tenants:tenants_alias"))
-    assert alias["Location"] == reverse("tenants:tenants")
+    assert alias["Location"] == reverse("licensing:tenants")

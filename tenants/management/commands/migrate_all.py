@@ -29,7 +29,9 @@ class Command(BaseCommand):
         if schemas_behind([template], tenant_count):
             self._say(options, "template")
             migrate_schema(template)
-        names = list(Tenant.objects.exclude(state=Tenant.State.NEW).values_list("schema_name", flat=True))
+        # A new tenant's schema is cloned from the template; a deleted one's must not come back.
+        with_schema = Tenant.objects.exclude(state__in=[Tenant.State.NEW, Tenant.State.DELETED])
+        names = list(with_schema.values_list("schema_name", flat=True))
         behind = schemas_behind(names, tenant_count)
         for position, name in enumerate(behind, start=1):
             self._say(options, f"tenant {position} of {len(behind)}")

@@ -1,4 +1,4 @@
-"""Tenants (Administration > User Management) and allowed addresses (Administration > System)."""
+"""Allowed addresses (Administration > System)."""
 
 from typing import Any
 
@@ -11,12 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Text
-from tenants.filters import TenantFilter
 from tenants.forms import AllowedAddressForm
-from tenants.models import AllowedAddress, Tenant
-from tenants.selectors import tenants_with_people
+from tenants.models import AllowedAddress
 from tenants.services import allow_address, disallow_address
-from tenants.tables import AllowedAddressTable, TenantTable
+from tenants.tables import AllowedAddressTable
 
 TITLE = gettext_lazy("Allowed Addresses")
 ROOT: Crumbs = [(gettext_lazy("Administration"), None), (gettext_lazy("System"), None)]
@@ -110,24 +108,3 @@ class AddressDelete(ConfirmPage):
         text = str(self.address)
         disallow_address(address=self.address, actor=user.actor, audit_tenant=user.tenant)
         return _("%(address)s was removed.") % {"address": text}
-
-
-class TenantList(ListPage):
-    """Every tenant with its state; the wizard and the details come with the administration of people and licences."""
-
-    title = gettext_lazy("Tenants")
-    table_class = TenantTable
-    filterset_class = TenantFilter
-
-    def breadcrumbs(self) -> Crumbs:
-        """Administration > User Management."""
-        return [(gettext_lazy("Administration"), None), (gettext_lazy("User Management"), None)]
-
-    def get_queryset(self) -> QuerySet[Tenant]:
-        """All of them."""
-        return tenants_with_people()
-
-
-def tenants_alias(request: HttpRequest) -> HttpResponseBase:
-    """The guides' second name of the menu leads to the one list (domain C32)."""
-    return redirect("tenants:tenants")
