@@ -15,7 +15,7 @@ ENV PATH=/venv/bin:$PATH \
     PARLANCE_STATIC_DIR=/app/staticfiles \
     PARLANCE_MEDIA_DIR=/data/media
 RUN useradd --system --uid 10001 --create-home --home-dir /home/parlance parlance \
- && install -d -o parlance -g parlance -m 0700 /data /data/media /data/speech /data/run
+ && install -d -o parlance -g parlance -m 0700 /data /data/media /data/audit /data/speech /data/run
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .

@@ -39,13 +39,17 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         [
             Entry(_("Engines"), "transcription:engines", "microphone", (Permission.ENGINES_VIEW,)),
             Entry(_("Jobs"), "jobs:jobs", "player-play", (Permission.JOBS_VIEW,)),
+            Entry(_("Usage"), "usage:transcription", "gauge", (Permission.USAGE_VIEW,)),
         ],
     ),
     (
         _("Administration"),
         [
             Entry(_("Processing Queues"), "queues:queues", "stack-2", (Permission.QUEUES_VIEW,)),
-            Entry(_("Tenants"), "tenants:tenants", "building", (Permission.TENANTS_VIEW,)),
+            Entry(_("Tenants"), "licensing:tenants", "building", (Permission.TENANTS_VIEW,)),
+            Entry(_("Users"), "licensing:users", "users", (Permission.USERS_VIEW,)),
+            Entry(_("Roles"), "accounts:roles", "key", (Permission.ROLES_VIEW,)),
+            Entry(_("Audit Trail"), "audit:trail", "history", ("audit_trail.view",)),
             Entry(_("Allowed Addresses"), "tenants:allowed_addresses", "shield-check", (Permission.ADDRESSES_EDIT,)),
         ],
     ),

@@ -93,6 +93,8 @@ class User(AbstractBaseUser):
         TenantGroup, blank=True, related_name="managers", verbose_name=_("managed tenant groups")
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    must_change_password = models.BooleanField(_("must change the password"), default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     last_sign_in_at = models.DateTimeField(_("last sign-in"), null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -148,3 +150,7 @@ class User(AbstractBaseUser):
     def actor(self) -> str:
         """How audit rows name this user."""
         return f"{self.username}@{self.tenant.slug}"
+
+
+# At the end, because those models point here; so that all models of the app are known by the module Django loads.
+from accounts import security_models  # noqa: E402, F401

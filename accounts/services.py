@@ -1,7 +1,6 @@
 """Changes to users."""
 
 import uuid
-from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -10,7 +9,6 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from accounts.permissions import DefaultRole
 from audit.services import append
 from core.errors import InvalidInput
 from core.validation import cleaned
@@ -75,30 +73,3 @@ def role_for(tenant: Tenant, role: Role | str) -> Role:
     if found.platform != tenant.is_system:
         raise InvalidInput("role", _("Users of the System tenant have a platform role, and nobody else has one."))
     return found
-
-
-@transaction.atomic
-def record_sign_in(*, user: User) -> None:
-    """Audit a successful sign-in."""
-    _record(user.tenant, user.actor, "user.signed_in", str(user.pk))
-
-
-@transaction.atomic
-def record_sign_out(*, user: User) -> None:
-    """Audit a sign-out."""
-    _record(user.tenant, user.actor, "user.signed_out", str(user.pk))
-
-
-@transaction.atomic
-def record_failed_sign_in(*, organisation: str, username: str) -> None:
-    """Audit a refused sign-in in the chain of the named tenant; an unknown organisation has no chain to write to."""
-    slug = organisation.strip().lower()
-    tenant = Tenant.objects.filter(**({"is_system": True} if slug == "master" else {"slug": slug})).first()
-    if tenant is not None:
-        _record(tenant, "anonymous", "user.sign_in_refused", "", username=username[:150])
-
-
-def _record(tenant: Tenant, actor: str, action: str, target_id: str, **details: Any) -> None:
-    append(
-        tenant_id=tenant.pk, actor=actor, action=action, target_type="user", target_id=target_id, details=dict(details)
-    )

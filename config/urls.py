@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("usage.urls")),
     path("", include("conversations.urls")),
     path("calls/", include("jobs.call_urls")),
+    path("administration/", include("licensing.urls")),
     path("administration/", include("tenants.urls")),
     path("administration/", include("audit.urls")),
     path("administration/jobs/", include("queues.urls")),

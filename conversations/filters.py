@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.permissions import Permission
+from accounts.permissions import AccessScope, Permission
 from conversations.models import Call, Direction, TranscriptionState
 from conversations.selectors import matching
 from core.outcomes import Reason
@@ -21,8 +21,10 @@ DATE = forms.DateInput(attrs={"type": "date"})
 
 def _people(request: Any) -> Any:
     """Users whose calls the viewer may look for: all of the tenant, or only the viewer."""
-    people = User.objects.filter(tenant=request.user.tenant_id).order_by("username_key")
-    return people if request.user.has(Permission.CALLS_VIEW_OTHERS) else people.filter(pk=request.user.pk)
+    user = request.user
+    people = User.objects.filter(tenant=user.stands_in).order_by("username_key")
+    others = user.has(Permission.CALLS_VIEW_OTHERS) and user.scope != AccessScope.USER
+    return people if others else people.filter(pk=user.pk)
 
 
 class CallFilter(django_filters.FilterSet):

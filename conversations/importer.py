@@ -175,6 +175,10 @@ def _csv_entry(source: str, row: dict[Any, Any]) -> Entry:
             values["duration_s"] = float(values["duration_s"])
         if "started_at_offset_minutes" in values:
             values["started_at_offset_minutes"] = int(values["started_at_offset_minutes"])
+        if "confidential" in values:
+            # Any other word stays text, which the metadata refuse.
+            words = {"true": True, "false": False}
+            values["confidential"] = words.get(values["confidential"].strip().lower(), values["confidential"])
     except ValueError:
         field_name = "duration_s" if isinstance(values.get("duration_s"), str) else "started_at_offset_minutes"
         return Entry(source, values, InvalidInput(field_name, _("Use a number.")))

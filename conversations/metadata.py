@@ -41,7 +41,8 @@ _UNSTORABLE = {"Cc", "Cs"}
 class CallMetadata:
     """The fields of one call. ``duration_s`` (seconds) is a claim that decoding must confirm.
 
-    ``username`` names a user of the tenant, whatever its case; ``group`` empty means the user's group.
+    ``username`` names a user of the tenant, whatever its case; ``group`` empty means the user's group. A
+    ``confidential`` call is seen only by those with the right to confidential calls.
     """
 
     external_id: str
@@ -58,6 +59,7 @@ class CallMetadata:
     language: str = DEFAULT_LANGUAGE
     tags: tuple[str, ...] = ()
     duration_s: float | None = None
+    confidential: bool = False
 
     def __post_init__(self) -> None:
         for name, limit in TEXT_LIMITS.items():
@@ -70,6 +72,8 @@ class CallMetadata:
         _check_language(self.language)
         _check_tags(self.tags)
         _check_duration(self.duration_s)
+        if not isinstance(self.confidential, bool):
+            raise InvalidInput("confidential", _("Use true or false."))
 
 
 def read_metadata(raw: Mapping[str, Any], *, base_time: datetime | None = None) -> CallMetadata:

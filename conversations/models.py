@@ -60,6 +60,8 @@ class Call(models.Model):
     queue_name = models.CharField(_("queue or campaign"), max_length=120, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True, default="en-US")
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True, verbose_name=_("tags"))
+    # Old code that runs beside a migration writes rows without it: the database knows the default, too.
+    confidential = models.BooleanField(_("confidential"), default=False, db_default=False)
     transcription_state = models.CharField(
         _("transcription"), max_length=12, choices=TranscriptionState, default=TranscriptionState.NONE
     )

@@ -54,12 +54,15 @@ class CallFacts:
 def visible_calls(user: User) -> TenantQuerySet:
     """The calls that ``user`` may see by rights and access scope: own, those of the managed groups, or all.
 
-    Who manages no group by name manages the own one. Nothing for a user of another tenant than the one that was
+    Who manages no group by name manages the own one. Confidential calls, also the own ones, need a right of their own
+    (domain L11): without it they do not exist in lists, searches, exports and counts. Nothing for a user of another tenant than the one that was
     entered, unless it is viewed as its administrator would.
     """
     calls: TenantQuerySet = Call.objects.select_related("user")
     if user.stands_in != current_tenant().pk:
         return calls.none()
+    if not user.has(Permission.CALLS_VIEW_CONFIDENTIAL):
+        calls = calls.filter(confidential=False)
     mine = Q(user=user) if user.has(Permission.CALLS_VIEW_OWN) else Q(pk__in=[])
     if not user.has(Permission.CALLS_VIEW_OTHERS) or user.scope == AccessScope.USER:
         return calls.filter(mine)

@@ -118,6 +118,7 @@ def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | No
         queue_name=metadata.queue_name,
         language=metadata.language,
         tags=list(metadata.tags),
+        confidential=metadata.confidential,
     )
 
 

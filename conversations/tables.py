@@ -44,6 +44,7 @@ class CallTable(PageTable):
     queue_name = TextColumn(verbose_name=_("Queue or campaign"), visible=False)
     language = tables.Column(verbose_name=_("Language"))
     tags = tables.Column(verbose_name=_("Tags"), visible=False)
+    confidential = tables.BooleanColumn(verbose_name=_("Confidential"), visible=False)
     duration_ms = NumberColumn(verbose_name=_("Duration"))
     transcription_state = tables.Column(verbose_name=_("Transcription"))
     transcription_reason = tables.Column(verbose_name=_("Reason"), visible=False)
@@ -75,6 +76,8 @@ class CallTable(PageTable):
         """Names before numbers, and the extract when the transcript matched the search."""
         ends = [record.from_name or record.from_number or "–", record.to_name or record.to_number or "–"]
         line = format_html("<bdi>{}</bdi> → <bdi>{}</bdi>", *ends)
+        if record.confidential:
+            line += format_html(' <span class="p-badge p-tone-warning">{}</span>', _("Confidential"))
         snippet = self.snippets.get(record.pk)
         if not snippet:
             return line

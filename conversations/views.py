@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission
 from accounts.policy import requires, viewer
+from audit.services import Answer, seen
 from conversations import selectors
 from conversations.audio import AudioUnavailable, extension_of, open_reader, unpack_peaks
 from conversations.codec import spans_of
@@ -31,6 +33,8 @@ from core.tables import PageTable
 from tenants.doors import current_tenant
 from tenants.keys import data_key
 
+# How long the ranges of a recording belong to the playing that began.
+PLAYING = timedelta(hours=1)
 VIEW_CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 
@@ -81,7 +85,8 @@ def call(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The call page: player, transcript, facts, processing."""
     found = selectors.call_for(viewer(request), pk)
     context = call_context(viewer(request), found, selectors.recording_for(found), selectors.current_transcript(found))
-    return render(request, "conversations/call_detail.html", context)
+    response = render(request, "conversations/call_detail.html", context)
+    return _seen(response, "transcript.read", found) if context["turns"] else response
 
 
 @requires(*VIEW_CALLS)
@@ -101,7 +106,7 @@ def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         reader = open_reader(recording.storage_key, data_key(current_tenant()))
     except AudioUnavailable as error:
         raise Conflict(_("The stored audio cannot be read.")) from error
-    return audio_response(
+    response = audio_response(
         request,
         reader,
         mime=recording.mime,
@@ -109,6 +114,10 @@ def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         etag=str(recording.pk),
         attachment=download,
     )
+    # A player asks for one recording in many ranges: the first is one row, and later ones another only if it is missing.
+    begins = request.headers.get("Range", "bytes=0-").replace(" ", "").lower().startswith("bytes=0-")
+    action = "recording.downloaded" if download else "recording.played"
+    return _seen(response, action, found, once=None if begins else PLAYING)
 
 
 @requires(*VIEW_CALLS)
@@ -142,7 +151,20 @@ def call_transcript(request: HttpRequest, pk: uuid.UUID, extension: str) -> Http
     written = EXPORTS[extension]
     response = HttpResponse(written.write(data), content_type=written.mime)
     response["Content-Disposition"] = content_disposition_header(True, _file_name(found, extension)) or "attachment"
-    return response
+    return _seen(response, "transcript.read", found, file=extension)
+
+
+def _seen(response: Answer, action: str, found: Call, once: timedelta | None = None, **details: str) -> Answer:
+    """Mark the answer for the audit trail; the external id says to people which call it was."""
+    return seen(
+        response,
+        action=action,
+        target_type="call",
+        target_id=str(found.pk),
+        once=once,
+        call=found.external_id,
+        **details,
+    )
 
 
 def _need(held: bool, permission: str) -> None:

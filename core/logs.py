@@ -1,9 +1,13 @@
-"""The request id: one per request, in every log line and every error page."""
+"""What is known about the request in hand, for log lines, error pages and audit rows; one value a thread or task."""
 
 import logging
+import uuid
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
+client_ip: ContextVar[str | None] = ContextVar("client_ip", default=None)
+# The tenant of the signed-in user, not the one that is looked at.
+acting_tenant: ContextVar[uuid.UUID | None] = ContextVar("acting_tenant", default=None)
 
 
 class RequestIdFilter(logging.Filter):

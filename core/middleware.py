@@ -1,21 +1,49 @@
 """Middleware without knowledge of tenants or users: request id, response headers, errors that have a message."""
 
 import errno
+import ipaddress
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from core.errors import ParlanceError
-from core.logs import request_id
+from core.logs import client_ip, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SAFE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 logger = logging.getLogger(__name__)
+
+
+def peer_address(meta: Mapping[str, Any]) -> str | None:
+    """The address of the client: of the connection, or what our own proxies say about it (hostile 3A4).
+
+    With ``TRUSTED_PROXY_COUNT`` = n the n-th entry from the right of ``X-Forwarded-For`` counts: only our proxies wrote
+    it and what stands to its right. Anything else there is what the client claims; a malformed or too short header
+    counts as none. None when the connection has no address (a socket in the file system).
+    """
+    direct = _address(str(meta.get("REMOTE_ADDR", "")))
+    hops = settings.TRUSTED_PROXY_COUNT
+    forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    if hops < 1 or len(forwarded) < hops:
+        return direct
+    return _address(forwarded[-hops].strip()) or direct
+
+
+def _address(text: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    # A zone ("%eth0") is the sender's own affair, and no database type takes it.
+    return str(mapped or address).partition("%")[0]
 
 
 class RequestIdMiddleware:
@@ -25,15 +53,16 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set the id for logs and error pages around the rest of the request."""
+        """Set id and client address for logs, error pages and audit rows around the rest of the request."""
         given = request.headers.get("X-Request-Id", "")
         current = given if SAFE_ID.match(given) else f"req_{uuid.uuid4().hex}"
         request.request_id = current  # type: ignore[attr-defined]
-        token = request_id.set(current)
+        token, ip_token = request_id.set(current), client_ip.set(peer_address(request.META))
         try:
             response = self.get_response(request)
         finally:
             request_id.reset(token)
+            client_ip.reset(ip_token)
         response["X-Request-Id"] = current
         return response
 

@@ -140,7 +140,7 @@ class ListPage(Page):
         return ""
 
     def more_context(self) -> dict[str, Any]:
-        """Further context."""
+        """Further context; wins over what the page itself would say."""
         return {}
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -155,16 +155,16 @@ class ListPage(Page):
         stamp = stamp_of(*self.shown(table), context.get("total_label", ""))
         query = request.GET.copy()
         query["format"] = "csv"
-        context |= self.context(
-            table=table,
-            filter=filterset,
-            actions=self.actions(),
-            empty=self.empty(),
-            bulk_actions=self.bulk_actions,
-            bulk_url=with_query(self.bulk_url(), request.GET) if self.bulk_actions else "",
-            csv_url=f"?{query.urlencode()}",
-            **self.more_context(),
-        )
+        context |= {
+            "table": table,
+            "filter": filterset,
+            "actions": self.actions(),
+            "empty": self.empty(),
+            "bulk_actions": self.bulk_actions,
+            "bulk_url": with_query(self.bulk_url(), request.GET) if self.bulk_actions else "",
+            "csv_url": f"?{query.urlencode()}",
+        }
+        context = self.context(**context | self.more_context())
         return self.show(context, status=400 if refused else 200, stamp=stamp)
 
     def filterset(self, data: QueryDict) -> Any:

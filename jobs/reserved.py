@@ -4,8 +4,12 @@ A worker that died, or was overtaken by an abort or a retry, between reserving a
 whose record is final, gone, or in another generation. None of that is ever undone, so such a reservation can be closed.
 """
 
+import uuid
+from typing import NamedTuple
+
 from django.db import connection
 
+from jobs.models import Record
 from licensing.ledger import release, settle
 from licensing.models import Meter
 
@@ -23,11 +27,10 @@ def release_orphans() -> int:
     """Release them; return how many. What a completed record reserved is charged: its work was done."""
     closed = 0
     while orphans := _orphans():
-        release_keys = [(record, generation) for *_whose, record, generation, state in orphans if state != "completed"]
-        done = release(keys=release_keys)
-        for tenant_id, meter, record, generation, state in orphans:
-            if state == "completed":
-                done += settle(tenant_id=tenant_id, meter=Meter(meter), keys=[(record, generation)])
+        done = release(keys=[orphan.key for orphan in orphans if orphan.state != Record.State.COMPLETED])
+        for orphan in orphans:
+            if orphan.state == Record.State.COMPLETED:
+                done += settle(tenant_id=orphan.tenant_id, meter=Meter(orphan.meter), keys=[orphan.key])
         closed += done
         if not done:
             # Somebody else closed all of them in the meantime.
@@ -35,7 +38,22 @@ def release_orphans() -> int:
     return closed
 
 
-def _orphans() -> list[tuple[object, ...]]:
+class Orphan(NamedTuple):
+    """An open reservation, and the state of its record; empty when there is none in its generation."""
+
+    tenant_id: uuid.UUID
+    meter: str
+    record: int
+    generation: int
+    state: str
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Record and generation."""
+        return self.record, self.generation
+
+
+def _orphans() -> list[Orphan]:
     with connection.cursor() as cursor:
         cursor.execute(ORPHANS, [SLICE])
-        return cursor.fetchall()
+        return [Orphan(*row) for row in cursor.fetchall()]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import orjson
 from django.db import IntegrityError, transaction
 
 from core.outcomes import Reason
@@ -100,7 +99,7 @@ def _at_once(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, int]
     """The quick way: everything fits, so one statement does it. None when it does not."""
     if now.limits.per_user == Entitlement.PerUser.HARD:
         return None
-    total = Counters(now.taken.month, now.taken.lifetime)
+    total = now.taken
     traces: dict[tuple[int, int], list[GateResult]] = {}
     for request in requests:
         refusal, trace = judge(_facts(now, request, org_limits(now.limits, now.accepted, total)))
@@ -108,7 +107,11 @@ def _at_once(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, int]
             return None
         traces[request.key] = trace
         total = Counters(total.month + request.amount, total.lifetime + request.amount)
-    if not statements.reserve(now, requests, [_json(traces[request.key]) for request in requests]):
+    # A statement that waits for the account's row goes on seeing the people of the moment it began; one that begins
+    # under the lock sees those of now.
+    if statements.lock(now) is None:
+        return None
+    if not statements.reserve(now, requests, [traces[request.key] for request in requests]):
         return None
     return {request.key: Granted() for request in requests}
 
@@ -118,9 +121,9 @@ def _one_by_one(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, i
 
     None when the entitlements changed meanwhile.
     """
-    if not statements.lock(now):
+    taken = statements.lock(now)
+    if taken is None:
         return None
-    taken = statements.counters(now)
     own = statements.own_counters(now, {r.user_id for r in requests if r.user_id is not None})
     granted: list[Request] = []
     denied: list[tuple[Request, Reason]] = []
@@ -135,16 +138,16 @@ def _one_by_one(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, i
         granted.append(request)
         taken = Counters(taken.month + request.amount, taken.lifetime + request.amount)
         own[request.user_id or NOBODY] = Counters(mine.month + request.amount, mine.lifetime + request.amount)
-    if granted and not statements.reserve(now, granted, [_json(traces[request.key]) for request in granted]):
+    if granted and not statements.reserve(now, granted, [traces[request.key] for request in granted]):
         return None
     if denied:
-        statements.deny(now, denied, [_json(traces[request.key]) for request, _reason in denied])
+        statements.deny(now, denied, [traces[request.key] for request, _reason in denied])
     outcome: dict[tuple[int, int], Granted | Denied] = {request.key: Granted() for request in granted}
     return outcome | {request.key: Denied(reason, _hold_until(now, reason)) for request, reason in denied}
 
 
 def _facts(now: Standing, request: Request, limits: Sequence[Limit]) -> Facts:
-    return Facts(True, now.seat_of(request.user_id), limits, request.amount)
+    return Facts(now.enabled, now.seat_of(request.user_id), limits, request.amount)
 
 
 def _hold_until(now: Standing, reason: Reason) -> datetime | None:
@@ -180,7 +183,3 @@ def release(*, keys: Sequence[tuple[int, int]]) -> int:
         statements.close(tenant_id, Meter(meter), groups[tenant_id, meter], Reservation.State.RELEASED)
         for tenant_id, meter in sorted(groups)
     )
-
-
-def _json(trace: Sequence[GateResult]) -> str:
-    return orjson.dumps([result.line() for result in trace]).decode()

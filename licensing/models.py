@@ -1,6 +1,7 @@
 """Licences of users, seats, service limits, and the ledger of everything that is metered."""
 
 import uuid
+from typing import Any
 
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -328,3 +329,22 @@ class LimitAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.period} {self.kind}"
+
+
+class Reconciliation(models.Model):
+    """One comparison of counters, reservations and daily usage with the entries; nightly (security R14).
+
+    ``found`` counts the differences, ``differences`` keeps the first hundred of them.
+    """
+
+    at = models.DateTimeField(_("time"), auto_now_add=True)
+    entries = models.BigIntegerField(_("entries"))
+    found = models.PositiveIntegerField(_("differences"))
+    seconds = models.FloatField(_("seconds"))
+    differences: Any = models.JSONField(default=list)
+
+    class Meta:
+        get_latest_by = "id"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d} {self.found}"

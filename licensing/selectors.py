@@ -14,7 +14,7 @@ from accounts.models import User
 from licensing.gates import Seat
 from licensing.limits import Counters
 from licensing.models import Account, Bundle, Entitlement, Meter, SeatLimit, UserLicence
-from licensing.periods import settled_month
+from licensing.periods import month_start, settled_month
 from tenants.models import Tenant
 
 METERED_BUNDLE = {Meter.TRANSCRIPTION_SECONDS: Bundle.SPEECH_ANALYTICS}
@@ -95,12 +95,14 @@ def standing(tenant_id: uuid.UUID, meter: Meter, *, at: datetime | None = None) 
     )
     wanted = "UTC" if rules.month_zone == Entitlement.MonthZone.UTC else zone
     period, month_zone = settled_month(at or now, period=last, zone=last_zone, wanted=wanted)
+    # A clock that was set back does not lead back into a month that is over: it is that month's first instant then.
+    moment = max(at or now, month_start(period, month_zone))
     same = period == last
     return Standing(
         tenant_id=tenant_id,
         meter=meter,
         enabled=state == Tenant.State.READY,
-        at=at or now,
+        at=moment,
         period=period,
         zone=month_zone,
         entitlements=entitlements,

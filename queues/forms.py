@@ -10,6 +10,7 @@ from core.forms import EnableField, VersionedForm
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueueScope
 from tenants.models import Tenant, TenantGroup
+from tenants.selectors import offer_tenants
 
 
 class QueueForm(VersionedForm):
@@ -50,9 +51,10 @@ class QueueForm(VersionedForm):
         (_("Replication"), ["replicate"]),
     ]
 
-    def __init__(self, *args: Any, queue: ProcessingQueue | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, editor: Any, queue: ProcessingQueue | None = None, **kwargs: Any) -> None:
         self.queue = queue
         super().__init__(*args, **kwargs)
+        offer_tenants(self.fields, editor)
 
     def clean_name(self) -> str:
         """Queue names are unique, whatever their case."""

@@ -117,20 +117,21 @@ def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None
 @transaction.atomic
 def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
     """Enable or disable queues; return how many changed. What is pending stays in a disabled queue."""
-    changed = 0
+    changed = []
     for queue in queues:
         other = ProcessingQueue.objects.filter(pk=queue.pk, enabled=not enabled)
         if other.update(enabled=enabled, version=F("version") + 1):
-            changed += 1
-            append(
-                tenant_id=audit_tenant.pk,
-                actor=actor,
-                action="queue.enabled" if enabled else "queue.disabled",
-                target_type="queue",
-                target_id=str(queue.pk),
-                details={"name": queue.name},
-            )
-    return changed
+            changed.append(queue)
+    if changed:
+        append(
+            tenant_id=audit_tenant.pk,
+            actor=actor,
+            action="queue.enabled" if enabled else "queue.disabled",
+            target_type="queue",
+            target_id=",".join(str(queue.pk) for queue in changed),
+            details={"names": [queue.name for queue in changed]},
+        )
+    return len(changed)
 
 
 @transaction.atomic

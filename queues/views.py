@@ -124,7 +124,8 @@ class QueuePage(FormPage):
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""
-        return {"queue": self.queue, "initial": initial_of(self.queue) if self.queue else {}}
+        editor = viewer(self.request)
+        return {"editor": editor, "queue": self.queue, "initial": initial_of(self.queue) if self.queue else {}}
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """What nobody reads only grows: say so."""

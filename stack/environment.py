@@ -41,6 +41,7 @@ def stack_environment(paths: StackPaths, secrets: StackSecrets, *, web_port: int
     env.setdefault("PARLANCE_SECRET_KEY", secrets.secret_key)
     env.setdefault("PARLANCE_MASTER_KEYS", secrets.master_keys)
     env.setdefault("PARLANCE_MEDIA_DIR", str(paths.media))
+    env.setdefault("PARLANCE_AUDIT_CHECKPOINT_FILE", str(paths.audit_checkpoints))
     if uses_own_postgres():
         env["DATABASE_URL"] = postgres.url(DATABASE)
     if uses_own_valkey():

@@ -61,6 +61,11 @@ class StackPaths:
         return self.data / "media"
 
     @property
+    def audit_checkpoints(self) -> Path:
+        """Signed lines about the audit chains, outside the database."""
+        return self.data / "audit-checkpoints.jsonl"
+
+    @property
     def static(self) -> Path:
         """What collectstatic collects."""
         return self.data / "static"

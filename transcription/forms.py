@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.forms import EnableField, VersionedForm
 from tenants.models import Tenant
+from tenants.selectors import offer_tenants
 from transcription.engines.base import EngineOptions
 from transcription.models import SpeechEngine, Visibility
 from transcription.registry import engine_choices, engine_types
@@ -31,11 +32,13 @@ class EngineForm(VersionedForm):
     def __init__(
         self,
         *args: Any,
+        editor: Any,
         engine: SpeechEngine | None = None,
         stored_secrets: frozenset[str] = frozenset(),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        offer_tenants(self.fields, editor)
         choices = [choice for choice in engine_choices() if engine is None or choice[0] == engine.engine_type]
         self.fields["engine_type"].choices = choices  # type: ignore[attr-defined]
         self.options_type = self._chosen_type(choices)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from audit.services import grouped
 from core.errors import Conflict
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
 from transcription.filters import EngineFilter
@@ -108,9 +109,14 @@ class EnginePage(FormPage):
     def form_arguments(self) -> dict[str, Any]:
         """The stored values without the secrets; a new engine may name its type in the address."""
         if self.engine is None:
-            return {"initial": {"engine_type": self.request.GET.get("type", "")}}
+            return {"editor": viewer(self.request), "initial": {"engine_type": self.request.GET.get("type", "")}}
         names = stored_secret_names(self.engine)
-        return {"engine": self.engine, "stored_secrets": names, "initial": initial_of(self.engine)}
+        return {
+            "editor": viewer(self.request),
+            "engine": self.engine,
+            "stored_secrets": names,
+            "initial": initial_of(self.engine),
+        }
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """Why the engine is paused."""
@@ -122,6 +128,13 @@ class EnginePage(FormPage):
         """Store; "Save and Test" goes on to the test."""
         if self.engine is not None:
             self.engine.version = form.cleaned_data["version"] or 0
+        if self.request.POST.get("action") == "save_and_test":
+            return self.save_and_test(form)
+        self.store(form)
+        return redirect("transcription:engines")
+
+    def store(self, form: EngineForm) -> SpeechEngine:
+        """Through the service."""
         user = viewer(self.request)
         saved = save_engine(
             engine=self.engine,
@@ -132,9 +145,17 @@ class EnginePage(FormPage):
             audit_tenant=user.tenant,
         )
         messages.success(self.request, _("The engine “%(name)s” was saved.") % {"name": saved.name})
-        if self.request.POST.get("action") == "save_and_test":
+        return saved
+
+    def save_and_test(self, form: EngineForm) -> HttpResponseBase:
+        """Both services in one entry of the audit trail."""
+        user, action = viewer(self.request), "speech_engine.saved_and_tested"
+        with grouped(
+            tenant_id=user.tenant_id, actor=user.actor, action=action, target_type="speech_engine", target_id=""
+        ) as entry:
+            saved = self.store(form)
+            entry.target_id = str(saved.pk)
             return begin_test(self.request, saved)
-        return redirect("transcription:engines")
 
 
 def begin_test(request: HttpRequest, engine: SpeechEngine) -> HttpResponseBase:

@@ -11,7 +11,8 @@ from accounts.models import User
 from conversations.models import Call, TranscriptionState
 from conversations.selectors import visible_calls
 from jobs.models import JobDefinition, Record
-from jobs.selectors import jobs_for_pages
+from jobs.selectors import jobs_for_pages, reached
+from licensing.models import Reconciliation
 from queues.models import ProcessingQueue, QueueItem
 from transcription.models import SpeechEngine
 
@@ -32,12 +33,12 @@ class Pipeline:
     failed_today: int
 
 
-def pipeline() -> Pipeline:
-    """The strip from the queues to the final states: two aggregates."""
-    queued = QueueItem.objects.aggregate(number=Count("pk"), oldest=Min("published_at"))
+def pipeline(user: User) -> Pipeline:
+    """The strip from the queues to the final states, of the tenants that ``user`` sees: two aggregates."""
+    queued = QueueItem.objects.filter(reached(user)).aggregate(number=Count("pk"), oldest=Min("published_at"))
     since = timezone.now() - timedelta(hours=24)
     states = {state: Count("pk", filter=Q(state=state)) for state in ("in_progress", "completed", "failed", "skipped")}
-    records = Record.objects.aggregate(
+    records = Record.objects.filter(reached(user)).aggregate(
         **states, failed_today=Count("pk", filter=Q(state="failed", finished_at__gt=since))
     )
     return Pipeline(pending=queued["number"], oldest=queued["oldest"], **records)
@@ -63,6 +64,11 @@ def queues_without_reader() -> list[ProcessingQueue]:
 def late_since(oldest: datetime | None) -> bool:
     """True when the oldest pending record waits longer than five minutes."""
     return oldest is not None and timezone.now() - oldest > LATE_AFTER
+
+
+def ledger_differences() -> int:
+    """How many differences the last comparison of the counters with the ledger found; 0 before the first one."""
+    return Reconciliation.objects.order_by("-pk").values_list("found", flat=True).first() or 0
 
 
 def call_states(user: User) -> dict[str, int]:

@@ -1,11 +1,25 @@
-"""Routes of the start page."""
+"""Routes of the start page, of usage, statements and the check list."""
 
 from django.urls import path
 
 from accounts.permissions import Permission
 from accounts.policy import requires
-from usage import views
+from usage.views import statements, usage
+from usage.views.checklist import CheckList
+from usage.views.home import Home
 
 app_name = "usage"
 
-urlpatterns = [path("", requires(Permission.HOME_VIEW)(views.Home.as_view()), name="home")]
+look = requires(Permission.USAGE_VIEW)
+USAGE = "administration/speech-analytics/transcription/usage/"
+TENANT = f"{USAGE}<uuid:pk>/"
+
+urlpatterns = [
+    path("", requires(Permission.HOME_VIEW)(Home.as_view()), name="home"),
+    path(USAGE, look(usage.transcription), name="transcription"),
+    path(TENANT, look(usage.TenantUsage.as_view()), name="tenant"),
+    path(f"{TENANT}denied/", look(usage.DeniedList.as_view()), name="denied"),
+    path(f"{TENANT}statements/", look(statements.StatementList.as_view()), name="statements"),
+    path(f"{TENANT}statements/<str:period>/", look(statements.StatementPage.as_view()), name="statement"),
+    path(f"{TENANT}check-list/", look(CheckList.as_view()), name="check_list"),
+]

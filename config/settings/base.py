@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from celery.schedules import crontab
 from csp.constants import NONCE
 from django.utils.translation import gettext_lazy as _
 
@@ -91,6 +92,8 @@ MIDDLEWARE = [
     "core.middleware.ErrorMiddleware",
     "tenants.middleware.TenantDoorMiddleware",
     "accounts.middleware.ViewerMiddleware",
+    "accounts.middleware.DutyMiddleware",
+    "audit.middleware.AccessAuditMiddleware",
 ]
 TEMPLATES = [
     {
@@ -146,7 +149,8 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.TenantUserBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "accounts.passwords.StorableValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
@@ -185,6 +189,21 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# How many proxies of our own stand in front; so many entries of X-Forwarded-For, from the right, are believed.
+TRUSTED_PROXY_COUNT = int(env("PARLANCE_TRUSTED_PROXY_COUNT", "0"))
+
+# --- E-mail: without a server named here nothing is sent, and pages say so. ---
+EMAIL_HOST = env("PARLANCE_EMAIL_HOST", "")
+EMAIL_PORT = int(env("PARLANCE_EMAIL_PORT", "587"))
+EMAIL_HOST_USER = env("PARLANCE_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env("PARLANCE_EMAIL_PASSWORD", "")
+EMAIL_USE_SSL = env("PARLANCE_EMAIL_TLS", "starttls") == "implicit"
+EMAIL_USE_TLS = env("PARLANCE_EMAIL_TLS", "starttls") == "starttls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("PARLANCE_EMAIL_FROM", "parlance@localhost")
+# How people reach this installation, for links in e-mails.
+BASE_URL = env("PARLANCE_BASE_URL", "http://localhost:8000/")
+
 # --- Secrets at rest ---
 MASTER_KEYS = env("PARLANCE_MASTER_KEYS", "")
 
@@ -209,16 +228,33 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "audit-checkpoint": {"task": "audit.tasks.checkpoint", "schedule": 300.0, "options": {"expires": 300}},
+    "accounts-prune": {"task": "accounts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},
+    "jobs-reserved": {"task": "jobs.tasks.release_reserved", "schedule": 30.0, "options": {"expires": 30}},
     "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
     "tenants-provisioning": {"task": "tenants.tasks.resume_provisioning", "schedule": 10.0, "options": {"expires": 10}},
+    "usage-limits": {"task": "usage.tasks.check_limits", "schedule": 60.0, "options": {"expires": 60}},
+    "tenants-purging": {"task": "tenants.tasks.resume_purging", "schedule": 60.0, "options": {"expires": 60}},
 }
 # A lower app rings this task by its name after a commit; nobody below imports jobs.
 BELL_TASK = "jobs.tasks.ring"
 
+# --- Audit trail: signed facts about the chains, kept outside the database (security A3). ---
+AUDIT_CHECKPOINT_FILE = env(
+    "PARLANCE_AUDIT_CHECKPOINT_FILE",
+    str(Path(STORAGES["default"]["OPTIONS"]["location"]).parent / "audit-checkpoints.jsonl"),  # type: ignore[index]
+)
+
 # --- Registries of dotted paths (architecture §2), verified by system checks. ---
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
+# For the audit trail, which stands below the tenants.
+VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
+TENANT_PAGE = "tenants.pages.TenantPage"
 SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
+# Functions from a tenant's id to its folder in the file store: what the deletion of a tenant removes.
+TENANT_FOLDERS = ["conversations.audio.tenant_folder"]
 
 # --- Audio ---
 MAX_AUDIO_BYTES = 2 * 1024**3

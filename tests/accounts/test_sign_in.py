@@ -122,6 +122,18 @@ def test_a_user_that_breaks_a_rule_is_refused_by_field_and_not_stored(acme, glob
     assert create_user(**(values | {"tenant": globex, "username": "ADA"})).username_key == "ada"
 
 
+def test_a_password_in_the_address_is_refused_and_hostile_ones_are_compared_or_named(acme):
+    assert (
+        Client().get("/sign-in/", {"organisation": "acme", "username": "ada", "password": PASSWORD}).status_code == 400
+    )
+    for hostile in ("a" * 1001, "a" * 1_000_000, "a\x00b", ""):
+        refused = sign_in(Client(), password=hostile)
+        assert refused.status_code == 422
+        assert "password" in refused.context["form"].errors
+    assert sign_in(Client(), password="a" * 3_000_000).status_code == 413
+    assert sign_in(Client(), password="💥" * 64).status_code == 422
+
+
 def test_passwords_are_argon2id_at_the_frameworks_full_cost_outside_of_tests(people):
     assert identify_hasher(people.agent.password).algorithm == "argon2"
     assert "argon2id" in people.agent.password

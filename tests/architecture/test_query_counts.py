@@ -44,6 +44,8 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "logs": (admin, f"{TRANSCRIPTION}/jobs/{job}/logs/"),
         "allowed addresses": (admin, "/administration/system/allowed-addresses/"),
         "tenants": (admin, "/administration/user-management/tenants/"),
+        "usage of all tenants": (admin, f"{TRANSCRIPTION}/usage/"),
+        "usage of a tenant": (tenant_admin, f"{TRANSCRIPTION}/usage/"),
     }
     measured = {}
     for name, (client, path) in pages.items():

@@ -15,17 +15,24 @@ from conversations.models import Call, TranscriptionState
 from core.pages import Page, stamp_of
 from core.tables import badge, show_time
 from jobs.models import JobDefinition
+from licensing.alerts import notices_of, pressing
+from licensing.amounts import minutes_text
+from licensing.figures import figures_of
+from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
+from usage.breakdowns import METER
 from usage.selectors import (
     Pipeline,
     call_states,
     engines_by_state,
     jobs_on_home,
     late_since,
+    ledger_differences,
     pipeline,
     queues_without_reader,
     recent_calls,
 )
+from usage.views.usage import gauge_of, sees_all
 
 STATE_LOOKS = {
     TranscriptionState.COMPLETED: ("circle-check", "success"),
@@ -35,6 +42,8 @@ STATE_LOOKS = {
     TranscriptionState.ABORTED: ("ban", "warning"),
     TranscriptionState.NONE: ("circle-dashed", "muted"),
 }
+# Warnings about limits on the start page; the usage page has all.
+NOTICES = 10
 CALL_RIGHTS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 
@@ -50,6 +59,8 @@ class Home(Page):
         """The page or its region."""
         user = viewer(request)
         content = self.platform(user) if user.has(Permission.JOBS_VIEW) else self.tenant(user)
+        if user.has(Permission.USAGE_VIEW) and not sees_all(user):
+            content["usage"] = usage_of(user)
         if any(user.has(right) for right in CALL_RIGHTS):
             content |= {"recent": [recent(call) for call in recent_calls(user)], "show_recent": True}
             content["recent_url"] = reverse("conversations:calls")
@@ -57,10 +68,10 @@ class Home(Page):
 
     def platform(self, user: User) -> dict[str, Any]:
         """Pipeline, engines, jobs and what needs attention."""
-        strip, jobs, engines = pipeline(), jobs_on_home(), engines_by_state()
+        strip, jobs, engines = pipeline(user), jobs_on_home(), engines_by_state()
         return {
             "tiles": strip_tiles(strip),
-            "attention": attention(strip, jobs, engines),
+            "attention": worst_first(ledger_attention(user) + attention(strip, jobs, engines)),
             "show_attention": True,
             "engines": [engine_line(engine) for engine in engines],
             "jobs": [job_line(job) for job in jobs],
@@ -130,6 +141,60 @@ def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEn
         text = _("The oldest pending record waits since %(age)s.") % {"age": timesince(strip.oldest)}
         items.append({"tone": "warning", "text": text, "url": reverse("queues:queues")})
     return items
+
+
+def ledger_attention(user: User) -> list[dict[str, Any]]:
+    """A ledger that does not add up, then limits that are nearly used, for staff who see all usage."""
+    if not (user.has(Permission.USAGE_VIEW) and sees_all(user)):
+        return []
+    items: list[dict[str, Any]] = []
+    differences = ledger_differences()
+    if differences:
+        text = ngettext(
+            "The nightly reconciliation of the ledger found %(n)s difference.",
+            "The nightly reconciliation of the ledger found %(n)s differences.",
+            differences,
+        ) % {"n": f"{differences:,}"}
+        items.append(
+            {"tone": "danger", "text": text, "url": audit_url("ledger.differs") if user.has("audit_trail.view") else ""}
+        )
+    notices = pressing(visible_tenants(user), METER)
+    for notice in notices[:NOTICES]:
+        text = f"{notice.figures.name}: {notice.text}"
+        url = reverse("usage:tenant", args=[notice.figures.tenant_id])
+        items.append({"tone": notice.tone, "text": text, "url": url})
+    if len(notices) > NOTICES:
+        text = _("%(n)s more warnings about limits") % {"n": f"{len(notices) - NOTICES:,}"}
+        items.append({"tone": "warning", "text": text, "url": reverse("usage:transcription")})
+    return items
+
+
+def worst_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is broken before what may break; otherwise in the same order."""
+    return sorted(items, key=lambda item: item["tone"] != "danger")
+
+
+def audit_url(action: str) -> str:
+    """The audit rows of one action."""
+    return f"{reverse('audit:trail')}?action={action}"
+
+
+def usage_of(user: User) -> dict[str, Any]:
+    """The month of the viewer's tenant, and the warnings that stand."""
+    found = figures_of(user.stands_in, METER)
+    seats = _("of %(seats)s seats") % {"seats": f"{found.seats:,}"} if found.seats is not None else _("(no seat limit)")
+    return {
+        "url": reverse("usage:transcription"),
+        "gauge": gauge_of(found),
+        "notices": [(notice.tone, notice.text) for notice in notices_of([found], METER).get(found.tenant_id, [])],
+        "facts": [
+            (_("Used this month"), _("%(used)s minutes") % {"used": minutes_text(found.month.used)}),
+            (_("Total limit"), minutes_text(found.total)),
+            (_("Days until reset"), str(found.days_left)),
+            (_("Denied"), f"{found.month.denied:,}"),
+            (_("Speech analytics licences"), f"{found.licensed:,} {seats}"),
+        ],
+    }
 
 
 def engine_line(engine: SpeechEngine) -> dict[str, str]:

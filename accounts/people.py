@@ -1,0 +1,249 @@
+"""Storing users and changing many of them: the rules, without licences, which stand above this app.
+
+Nobody changes the own role or disables himself; nobody touches the sign-in of somebody who has rights that he lacks; a
+tenant keeps an administrator (hostile 3F9).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.models import Role, User
+from accounts.roles.selectors import administers, administrators
+from accounts.roles.services import demand_admin, demand_grantable
+from accounts.security_models import UserSession
+from accounts.services import people_changed, role_for
+from accounts.sessions import end_quietly
+from audit.models import AuditEntry
+from audit.services import append, changes
+from core.errors import Conflict, InvalidInput, NotAllowed
+from core.moves import move
+from core.validation import cleaned
+from tenants.models import Tenant, TenantGroup
+from tenants.selectors import visible_tenants
+
+FIELDS = ("username", "full_name", "email", "role", "group", "managed_groups", "time_zone", "is_active")
+# Who can change these of somebody can sign in as him.
+IDENTITY = ("username", "email")
+CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A user as stored, and what the audit row of the change says."""
+
+    user: User
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def key_of(username: str) -> str:
+    """By what user names are compared and ranked (domain C26)."""
+    return username.strip().casefold()
+
+
+def password_hash(password: str, user: User) -> str:
+    """The hash to store; slow on purpose, so it is made before the transaction. Raises InvalidInput (``password``)."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput("password", " ".join(error.messages)) from error
+    return make_password(password)
+
+
+def store_user(
+    *,
+    user: User | None,
+    tenant: Tenant,
+    version: int,
+    values: Mapping[str, Any],
+    editor: User,
+    hashed: str = "",
+    tenant_groups: Sequence[TenantGroup] | None = None,
+) -> Stored:
+    """Make a user of ``tenant`` (``user`` None) or change the given version of one; the caller writes the audit row.
+
+    ``values`` are some of FIELDS. ``hashed`` is the password of a new user, who has to change it; without one the user
+    can sign in by single sign-on only. ``tenant_groups`` are those that platform staff manage. Raises InvalidInput at
+    a field, NotAllowed and Conflict by the rules of this module, Conflict also when somebody else saved meanwhile.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("store_user needs the transaction of the change")
+    _demand_tenant(tenant, editor)
+    old = user
+    wanted = User(tenant=tenant) if old is None else copy(old)
+    for field, value in values.items():
+        setattr(wanted, field, value.strip() if isinstance(value, str) else value)
+    wanted.username_key = key_of(wanted.username)
+    _check_role(old, wanted, tenant, editor)
+    if old is None:
+        wanted.password = hashed or make_password(None)
+        wanted.must_change_password = bool(hashed)
+        cleaned(wanted, clash_field="username").save(force_insert=True)
+    else:
+        _demand_changeable(old, wanted, editor)
+        cleaned(wanted, clash_field="username", exclude=["password"])
+        _write(old, wanted, version)
+    before, after = changes(_shown(old, values) if old is not None else {}, _shown(wanted, values))
+    if tenant_groups is not None:
+        names = [sorted(group.name for group in groups) for groups in (_managed(old), tenant_groups)]
+        wanted.managed_tenant_groups.set(tenant_groups)
+        if names[0] != names[1]:
+            before["managed_tenant_groups"], after["managed_tenant_groups"] = names
+    if old is None or old.username_key != wanted.username_key or old.is_active != wanted.is_active:
+        people_changed(tenant.pk)
+    if old is not None and old.is_active:
+        if administers(old.role) and not (wanted.is_active and administers(wanted.role)):
+            demand_admin(tenant)
+        if not wanted.is_active:
+            end_quietly(old)
+    return Stored(wanted, before, after)
+
+
+def demand_manageable(user: User, editor: User) -> None:
+    """Raise NotAllowed when ``user`` holds rights that ``editor`` lacks: who can sign in as him would have them."""
+    if user.pk != editor.pk:
+        demand_grantable(editor, user.role)
+
+
+def set_enabled(*, users: QuerySet[User], enabled: bool, editor: User) -> int:
+    """Enable or disable those of ``users`` who are not yet; the editor himself is left out. Returns how many.
+
+    One audit row a tenant. Disabling ends sessions; raises Conflict when a tenant would have no administrator left.
+    """
+    concerned = users.filter(is_active=not enabled)
+    if not enabled:
+        concerned = concerned.exclude(pk=editor.pk)
+    return _change_many(concerned, editor, "enabled" if enabled else "disabled", {"is_active": enabled})
+
+
+def set_role(*, users: QuerySet[User], role: Role, editor: User) -> int:
+    """Give ``role`` to those of ``users`` who have another one. Returns how many; one audit row a tenant.
+
+    Raises NotAllowed for the editor himself, for a role or people beyond the editor's rights; InvalidInput when the
+    role is not one of each tenant concerned; Conflict when a tenant would have no administrator left.
+    """
+    demand_grantable(editor, role)
+    concerned = users.exclude(role=role)
+    if concerned.filter(pk=editor.pk).exists():
+        raise NotAllowed(_("You cannot change your own role."))
+    for present in Role.objects.filter(pk__in=concerned.values("role")):
+        demand_grantable(editor, present)
+    for tenant in Tenant.objects.filter(pk__in=concerned.values("tenant")):
+        role_for(tenant, role)
+    return _change_many(concerned, editor, "role_set", {"role": role})
+
+
+@transaction.atomic
+def _change_many(users: QuerySet[User], editor: User, what: str, new: dict[str, Any]) -> int:
+    by_tenant: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for pk, tenant_id in users.order_by("username_key", "pk").values_list("pk", "tenant_id"):
+        by_tenant.setdefault(tenant_id, []).append(pk)
+    total = 0
+    for tenant in Tenant.objects.filter(pk__in=by_tenant).order_by("pk"):
+        ids = by_tenant[tenant.pk]
+        had_admin = administrators(tenant).exists()
+        for chunk in chunks(ids):
+            total += User.objects.filter(pk__in=chunk).update(**new, version=F("version") + 1)
+            if new.get("is_active") is False:
+                _end_sessions(chunk)
+        if "is_active" in new:
+            people_changed(tenant.pk)
+        if had_admin:
+            demand_admin(tenant)
+        said = {name: str(value) if name == "role" else value for name, value in new.items()}
+        append_many(tenant_id=tenant.pk, editor=editor, action=f"users.{what}", ids=ids, **said)
+    return total
+
+
+def append_many(*, tenant_id: uuid.UUID, editor: User, action: str, ids: Sequence[uuid.UUID], **details: Any) -> None:
+    """The one audit row of a batch: how many, the first and the last of them, and what was done."""
+    append(
+        tenant_id=tenant_id,
+        actor=editor.actor,
+        action=action,
+        target_type="user",
+        target_id=str(ids[0]) if len(ids) == 1 else "",
+        details={"count": len(ids), "first": str(ids[0]), "last": str(ids[-1]), **details},
+    )
+
+
+def chunks(ids: Sequence[uuid.UUID]) -> Iterable[Sequence[uuid.UUID]]:
+    """Pieces that one statement takes."""
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
+def whose_change(user: User, version: int) -> str:
+    """What stands above the form of the second of two people who saved it (hostile 3F7)."""
+    latest = AuditEntry.objects.filter(tenant_id=user.tenant_id, target_type="user", target_id=str(user.pk))
+    rows = [row for row in latest.order_by("-position")[:20] if row.details.get("version", 0) > version]
+    if not rows:
+        return _("The user was changed in the meantime. Reload the page and try again.")
+    fields = sorted({field for row in rows for field in row.after or {}})
+    return _("Changed in the meantime by %(who)s: %(fields)s. Reload the page and try again.") % {
+        "who": ", ".join(sorted({row.actor for row in rows})),
+        "fields": ", ".join(_label(field) for field in fields) or "–",
+    }
+
+
+def _write(old: User, wanted: User, version: int) -> None:
+    stored = {field: getattr(wanted, field) for field in (*FIELDS, "username_key")}
+    same = User.objects.filter(pk=old.pk, version=version)
+    if not same.exists():
+        raise Conflict(whose_change(old, version))
+    move(same, conflict=whose_change(old, version), **stored, version=version + 1)
+    wanted.version = version + 1
+
+
+def _demand_tenant(tenant: Tenant, editor: User) -> None:
+    if not visible_tenants(editor).filter(pk=tenant.pk).exists():
+        raise NotAllowed(_("You do not administer this tenant."))
+    if tenant.state == Tenant.State.DELETED:
+        raise Conflict(_("The tenant is deleted and cannot be changed any more."))
+
+
+def _check_role(old: User | None, wanted: User, tenant: Tenant, editor: User) -> None:
+    if old is not None and old.role_id == wanted.role_id:
+        return
+    if old is not None and old.pk == editor.pk:
+        raise NotAllowed(_("You cannot change your own role."))
+    role_for(tenant, wanted.role)
+    demand_grantable(editor, wanted.role)
+    if old is not None:
+        demand_manageable(old, editor)
+
+
+def _demand_changeable(old: User, wanted: User, editor: User) -> None:
+    if old.pk == editor.pk and not wanted.is_active:
+        raise Conflict(_("You cannot disable your own account."))
+    if any(getattr(old, field) != getattr(wanted, field) for field in IDENTITY):
+        demand_manageable(old, editor)
+
+
+def _end_sessions(user_ids: Sequence[uuid.UUID]) -> None:
+    rows = UserSession.objects.filter(user_id__in=user_ids)
+    Session.objects.filter(session_key__in=rows.values("session_key")).delete()
+    rows.delete()
+
+
+def _managed(user: User | None) -> list[TenantGroup]:
+    return list(user.managed_tenant_groups.all()) if user is not None else []
+
+
+def _shown(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: str(user.role) if field == "role" else getattr(user, field) for field in values}
+
+
+def _label(name: str) -> str:
+    known = {field.name: field for field in User._meta.get_fields()}
+    return str(getattr(known.get(name), "verbose_name", name))

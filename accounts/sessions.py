@@ -1,0 +1,136 @@
+"""Sessions: begun at sign-in, listed, seen, ended by their owner or an administrator."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.security_models import UserSession
+from audit.services import append
+from core.logs import client_ip
+
+BACKEND = "accounts.backends.TenantUserBackend"
+TRACKED, CONFIRMED, METHOD = "tracked", "confirmed_at", "method"
+SEEN_EVERY = timedelta(minutes=1)
+# For how long a sign-in, or a password asked again, opens the pages that change how one signs in.
+RECENT = timedelta(minutes=15)
+
+
+def begin(*, request: HttpRequest, user: User, method: str) -> None:
+    """Sign ``user`` in: a new session id (hostile 3B16), an end that activity does not move, one audit row."""
+    login(request, user, backend=BACKEND)
+    now = timezone.now()
+    ends = now + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    session = request.session
+    session.set_expiry(ends)
+    session[TRACKED] = True
+    session[CONFIRMED] = now.timestamp()
+    session[METHOD] = method
+    session.save()
+    with transaction.atomic():
+        UserSession.objects.create(
+            user=user,
+            session_key=session.session_key or "",
+            address=client_ip.get(),
+            user_agent=request.headers.get("User-Agent", "")[:300].replace("\x00", ""),
+            method=method,
+            seen_at=now,
+            ends_at=ends,
+        )
+        User.objects.filter(pk=user.pk).update(last_sign_in_at=now)
+        _record(user, user.actor, "user.signed_in", method=method)
+
+
+def renewed(*, request: HttpRequest, old_key: str) -> None:
+    """Follow a session to its new id."""
+    UserSession.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
+
+
+def signed_out(*, user: User, session_key: str | None) -> None:
+    """Audit a sign-out and forget its session."""
+    with transaction.atomic():
+        UserSession.objects.filter(session_key=session_key or "-").delete()
+        _record(user, user.actor, "user.signed_out")
+
+
+def seen(request: HttpRequest) -> None:
+    """Note that the session is in use, at most once a minute."""
+    if request.session.get(TRACKED):
+        now = timezone.now()
+        rows = UserSession.objects.filter(session_key=request.session.session_key, seen_at__lt=now - SEEN_EVERY)
+        rows.update(seen_at=now, address=client_ip.get())
+
+
+def confirmed_recently(request: HttpRequest) -> bool:
+    """True when the person signed in, or gave the password again, within the last 15 minutes."""
+    age = timezone.now().timestamp() - request.session.get(CONFIRMED, 0)
+    return 0 <= age < RECENT.total_seconds()
+
+
+def by_password(request: HttpRequest) -> bool:
+    """True unless the session began at a provider, whose people may not know their password here."""
+    return not str(request.session.get(METHOD, "")).startswith("oidc")
+
+
+def confirmed(request: HttpRequest) -> None:
+    """Note that the person has just proved who it is."""
+    request.session[CONFIRMED] = timezone.now().timestamp()
+
+
+def of(user: User) -> QuerySet[UserSession]:
+    """The sessions of ``user`` that are alive, newest first."""
+    alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    return UserSession.objects.filter(user=user, session_key__in=alive).order_by("-seen_at")
+
+
+def revoke(*, session: UserSession, actor: str) -> None:
+    """End one session; its next request is anonymous."""
+    with transaction.atomic():
+        Session.objects.filter(session_key=session.session_key).delete()
+        UserSession.objects.filter(pk=session.pk).delete()
+        _record(session.user, actor, "user.session_revoked", started=_text(session.started_at), method=session.method)
+
+
+def revoke_all(*, user: User, actor: str, except_key: str = "") -> int:
+    """End all sessions of ``user`` but the one of ``except_key``; return how many."""
+    with transaction.atomic():
+        ended = end_quietly(user, except_key=except_key)
+        _record(user, actor, "user.sessions_revoked", sessions_ended=ended)
+    return ended
+
+
+def end_quietly(user: User, *, except_key: str = "") -> int:
+    """End the sessions inside a transaction that writes the audit row of the larger change."""
+    rows = UserSession.objects.filter(user=user).exclude(session_key=except_key)
+    keys = list(rows.values_list("session_key", flat=True))
+    ended = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()).count()
+    Session.objects.filter(session_key__in=keys).delete()
+    rows.filter(session_key__in=keys).delete()
+    return ended
+
+
+def forget_ended() -> int:
+    """Remove what has ended; return how many sessions of people that were."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return UserSession.objects.filter(ends_at__lt=timezone.now()).delete()[0]
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _record(user: User, actor: str, action: str, **details: str | int) -> None:
+    append(
+        tenant_id=user.tenant_id,
+        actor=actor,
+        action=action,
+        target_type="user",
+        target_id=str(user.pk),
+        details=dict(details),
+    )

@@ -1,0 +1,1 @@
+"""Signing in: organisation, user name and password; second factor; single sign-on."""

@@ -1,0 +1,88 @@
+"""The one door for organisation, user name and password; whoever takes a password to let somebody in calls it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from accounts.lockout import Attempt, guard
+from accounts.models import User
+from accounts.passwords import account_key, same_work
+from audit.services import append
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who somebody says he is; tenant and user are None when there is no such."""
+
+    account: str
+    username: str
+    tenant: Tenant | None
+    user: User | None
+
+
+def claim(*, organisation: str, username: str) -> Claim:
+    """Look the names up, whatever their case; ``master`` is an alias of the System tenant (domain C46)."""
+    slug, key = organisation.strip().lower(), username.strip().casefold()
+    tenant = tenant_named(slug)
+    user = User.objects.filter(tenant=tenant, username_key=key).first() if tenant else None
+    return Claim(account_key(str(tenant.pk) if tenant else slug, key), username.strip(), tenant, user)
+
+
+def tenant_named(organisation: str) -> Tenant | None:
+    """The tenant of this short name, in any state; None when there is none."""
+    slug = organisation.strip().lower()
+    return Tenant.objects.filter(**({"is_system": True} if slug == "master" else {"slug": slug})).first()
+
+
+def check_password(
+    *, organisation: str, username: str, password: str, device: Callable[[str], str] = lambda account: ""
+) -> User | None:
+    """The user whose password this is, or None for every reason alike and at the same cost (hostile 3B1).
+
+    ``device`` says by account which known browser asks. A refusal is audited with its reason in the chain of the named
+    tenant; an unknown organisation has no chain. Raises TooManyAttempts when the address failed too often.
+    """
+    asked = claim(organisation=organisation, username=username)
+    attempt = guard(account=asked.account, device=device(asked.account))
+    if attempt.locked or asked.user is None:
+        same_work(password)
+        right = False
+    else:
+        right = asked.user.check_password(password)
+    reason = _why_not(asked, attempt, right)
+    if reason:
+        # While an account is locked, only the attempt that locked it is told: an attack must not fill the trail.
+        if not attempt.locked or attempt.locked_now:
+            record_refusal(asked, reason)
+        return None
+    attempt.succeeded()
+    return asked.user
+
+
+def _why_not(asked: Claim, attempt: Attempt, right: bool) -> str:
+    checks = (
+        (attempt.locked, "locked"),
+        (asked.user is None, "unknown_user"),
+        (not right, "wrong_password"),
+        (asked.user is not None and not asked.user.is_active, "disabled"),
+        (asked.tenant is not None and asked.tenant.state != Tenant.State.READY, "tenant_not_ready"),
+    )
+    return next((reason for failed, reason in checks if failed), "")
+
+
+@transaction.atomic
+def record_refusal(asked: Claim, reason: str, **details: Any) -> None:
+    """Audit a refused sign-in; ``account_locked`` when this attempt closed the account."""
+    if asked.tenant is None:
+        return
+    append(
+        tenant_id=asked.tenant.pk,
+        actor="anonymous",
+        action="user.sign_in_refused",
+        target_type="user",
+        target_id=str(asked.user.pk) if asked.user else "",
+        details={"username": asked.username[:150], "reason": reason, **details},
+    )

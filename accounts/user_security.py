@@ -1,0 +1,80 @@
+"""What an administrator does to the sign-in of somebody else: reset his second factor, end his sessions."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import sessions
+from accounts.factors import services as factor_services
+from accounts.models import User
+from accounts.policy import viewer
+from core.pages import ConfirmPage, Crumbs, Text
+from tenants.selectors import visible_tenants
+
+
+class UserAction(ConfirmPage):
+    """On a user of a tenant that the viewer sees (404 otherwise), who holds no right that the viewer lacks (403)."""
+
+    danger = True
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Load the person."""
+        super().setup(request, *args, **kwargs)
+        me = viewer(request)
+        self.person = get_object_or_404(User, pk=kwargs["pk"], tenant__in=visible_tenants(me))
+        # Who could weaken the sign-in of somebody mightier could become him.
+        if not self.person.role.permissions <= me.rights:
+            raise PermissionDenied(_("This user holds rights that you do not have."))
+        self.cancel_url = _users_url()
+
+    def breadcrumbs(self) -> Crumbs:
+        """Below the users."""
+        return [(gettext_lazy("Administration"), None), (gettext_lazy("Users"), _users_url())]
+
+
+class ResetSecondFactor(UserAction):
+    """For somebody who lost his second factor."""
+
+    title = gettext_lazy("Reset the second factor?")
+    confirm_label = gettext_lazy("Reset")
+
+    def message(self) -> Text:
+        """The consequence."""
+        return _(
+            "All second factors and recovery codes of %(user)s are removed; the password stays. "
+            "Make sure that it is really this person who asks."
+        ) % {"user": self.person.username}
+
+    def act(self) -> Text:
+        """Through the service."""
+        factor_services.reset(user=self.person, actor=viewer(self.request).actor)
+        return _("The second factor of %(user)s was reset.") % {"user": self.person.username}
+
+
+class EndSessions(UserAction):
+    """Sign somebody out everywhere."""
+
+    title = gettext_lazy("End all sessions?")
+    confirm_label = gettext_lazy("End sessions")
+
+    def message(self) -> Text:
+        """The consequence."""
+        return _("%(user)s is signed out on all devices at once.") % {"user": self.person.username}
+
+    def act(self) -> Text:
+        """Through the service."""
+        count = sessions.revoke_all(user=self.person, actor=viewer(self.request).actor)
+        return _("Sessions of %(user)s that have ended: %(count)s.") % {"user": self.person.username, "count": count}
+
+
+def _users_url() -> str:
+    # The list of users stands in a higher app, which is named as data only.
+    try:
+        return reverse("licensing:users")
+    except NoReverseMatch:
+        return "/"

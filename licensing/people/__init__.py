@@ -1,0 +1,1 @@
+"""Administration > User Management > Users: list, form with licences, bulk changes, import."""

@@ -1,0 +1,266 @@
+"""One user: details, form, password, sessions and second factor."""
+
+import secrets
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import sessions
+from accounts.factors import services as factors
+from accounts.models import User
+from accounts.passwords import set_by_admin
+from accounts.people import demand_manageable
+from accounts.permissions import Permission
+from accounts.policy import viewer
+from accounts.roles.selectors import is_platform_staff
+from core.errors import NotAllowed
+from core.pages import Crumbs, FormPage, Page, Text
+from licensing.models import Bundle
+from licensing.people.forms import PasswordForm, PersonForm, TenantChoice, initial_of
+from licensing.people.selectors import minutes_used, seats_of, user_for_pages
+from licensing.people.tables import shown_minutes
+from licensing.people.views import user_crumbs
+from licensing.seats.effects import SeatsExceeded
+from licensing.services import save_person
+from tenants.models import Tenant
+from tenants.selectors import visible_tenants
+
+PASSWORD_BYTES = 15
+
+
+def new_password() -> str:
+    """One that nobody guesses, for a first sign-in."""
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+class AboutUser(Page):
+    """Base of the pages about one user of a visible tenant (404 otherwise)."""
+
+    person: User
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Load the user of the address."""
+        super().setup(request, *args, **kwargs)
+        self.person = user_for_pages(viewer(request), kwargs["pk"])
+        self.cancel_url = reverse("licensing:user", args=[self.person.pk])
+
+    def breadcrumbs(self) -> Crumbs:
+        """Below the user."""
+        return user_crumbs(self.person)
+
+
+class UserDetails(AboutUser):
+    """Facts, licences with rank and cut, minutes, and what can be done."""
+
+    template_name = "licensing/user.html"
+
+    def get_title(self) -> Text:
+        """The full name, else the user name."""
+        return str(self.person)
+
+    def breadcrumbs(self) -> Crumbs:
+        """Below the list."""
+        return user_crumbs()
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The page."""
+        user, person = viewer(request), self.person
+        explains = user.has(Permission.LICENCE_LIMITS_VIEW)
+        seats = seats_of(person)
+        base = reverse("licensing:seats", args=[person.tenant_id]) if explains else ""
+        rows = [
+            {
+                "label": bundle.label,
+                "held": bundle in seats,
+                "seat": seats.get(bundle),
+                "url": f"{base}?bundle={bundle.value}&find={person.username}" if base else "",
+            }
+            for bundle in Bundle
+        ]
+        used = minutes_used([person]).get(person.pk, 0)
+        return self.show(
+            self.context(
+                member=person,
+                licences=rows,
+                minutes=shown_minutes(used),
+                sessions=sessions.of(person).count(),
+                factors=list(factors.of(person)),
+                several=is_platform_staff(user),
+                links=self.links(user),
+            )
+        )
+
+    def links(self, user: User) -> dict[str, str]:
+        """Addresses of what this viewer may do."""
+        names = []
+        if user.viewing is None and (user.has(Permission.USERS_EDIT) or user.has(Permission.LICENCES_ASSIGN)):
+            names.append("user_edit")
+        if user.viewing is None and user.has(Permission.USERS_EDIT):
+            names += [] if self.person.pk == user.pk else ["user_password"]
+        found = {name: reverse(f"licensing:{name}", args=[self.person.pk]) for name in names}
+        if "user_password" in found:
+            found["sessions"] = reverse("accounts:user_end_sessions", args=[self.person.pk])
+            found["factors"] = reverse("accounts:user_reset_second_factor", args=[self.person.pk])
+        if user.has(Permission.AUDIT_VIEW):
+            found["audit"] = f"{reverse('audit:trail')}?target_type=user&target_id={self.person.pk}"
+        return found
+
+
+class PersonPage(FormPage):
+    """Base of add and edit: the form, and the question before people are left without service."""
+
+    form_class = PersonForm
+    template_name = "licensing/user_form.html"
+    tenant: Tenant
+    person: User | None = None
+
+    def form_arguments(self) -> dict[str, Any]:
+        """Who edits whom, and the stored values."""
+        initial = initial_of(self.person) if self.person is not None else self.first_values()
+        return {"editor": viewer(self.request), "tenant": self.tenant, "user": self.person, "initial": initial}
+
+    def first_values(self) -> dict[str, Any]:
+        """A new user is enabled."""
+        return {"is_active": True}
+
+    def store(self, form: PersonForm, password: str = "") -> User:
+        """Through the service."""
+        licences = form.cleaned_data["licences"]
+        return save_person(
+            user=self.person,
+            tenant=self.tenant,
+            version=form.cleaned_data.get("version") or 0,
+            values=form.values(),
+            licences=licences,
+            editor=viewer(self.request),
+            password=password,
+            tenant_groups=form.tenant_groups(),
+            confirmed=self.request.POST.get("confirmed", ""),
+        )
+
+    def save(self, form: PersonForm) -> HttpResponseBase:
+        """Store, or ask first."""
+        try:
+            return self.stored(form)
+        except SeatsExceeded as error:
+            # What was typed has to survive the question, the password too; it is shown to nobody else.
+            if "password" in form.fields:
+                form.fields["password"].widget.render_value = True  # type: ignore[attr-defined]
+            question = {"effects": error.effects, "confirmed": error.fingerprint, "submit_label": _("Save anyway")}
+            context = self.context(form=form, cancel_url=self.cancel_url, **self.more_context(form))
+            return self.show({**context, **question})
+
+    def stored(self, form: PersonForm) -> HttpResponseBase:
+        """Store and say where to go."""
+        raise NotImplementedError
+
+
+class UserAdd(PersonPage):
+    """A new user; platform staff choose the tenant first."""
+
+    title = gettext_lazy("Add User")
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """The tenant of the address, or the one that the editor belongs to."""
+        super().setup(request, *args, **kwargs)
+        self.cancel_url = reverse("licensing:users")
+        self.tenant, self.choice = chosen_tenant(request)
+
+    def breadcrumbs(self) -> Crumbs:
+        """Below the list."""
+        return user_crumbs()
+
+    def more_context(self, form: Any) -> dict[str, Any]:
+        """The choice of the tenant, and which one it is."""
+        return {"tenant_choice": self.choice, "of_tenant": self.tenant if self.choice else None}
+
+    def stored(self, form: PersonForm) -> HttpResponseBase:
+        """Show a password that was made here once, on this answer and nowhere else."""
+        made = "" if form.cleaned_data["password"] else new_password()
+        user = self.store(form, form.cleaned_data["password"] or made)
+        if not made:
+            messages.success(self.request, _("The user “%(name)s” was saved.") % {"name": user.username})
+            return redirect("licensing:user", user.pk)
+        return show_password(self, user, made)
+
+
+class UserEdit(AboutUser, PersonPage):  # type: ignore[misc]
+    """Change a user."""
+
+    person: User
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """The tenant is the user's."""
+        super().setup(request, *args, **kwargs)
+        self.tenant = self.person.tenant
+
+    def get_title(self) -> Text:
+        """Whom."""
+        return _("Edit “%(name)s”") % {"name": self.person.username}
+
+    def stored(self, form: PersonForm) -> HttpResponseBase:
+        """Back to the details."""
+        user = self.store(form)
+        messages.success(self.request, _("The user “%(name)s” was saved.") % {"name": user.username})
+        return redirect("licensing:user", user.pk)
+
+
+class UserPassword(AboutUser, FormPage):
+    """Give somebody a new password, which he has to change."""
+
+    title = gettext_lazy("Set a new password")
+    form_class = PasswordForm
+
+    def more_context(self, form: Any) -> dict[str, Any]:
+        """The consequence."""
+        text = _("All sessions of “%(name)s” end. The second factor stays. The password must be changed at sign-in.")
+        return {"warning": text % {"name": self.person.username}}
+
+    def save(self, form: PasswordForm) -> HttpResponseBase:
+        """Through the service; the editor himself changes his password in his profile."""
+        user = viewer(self.request)
+        demand_other(self.person, user)
+        given = form.cleaned_data["password"]
+        made = given or new_password()
+        set_by_admin(user=self.person, password=made, actor=user.actor)
+        if given:
+            messages.success(self.request, _("The password was set."))
+            return redirect("licensing:user", self.person.pk)
+        return show_password(self, self.person, made)
+
+
+def demand_other(person: User, editor: User) -> None:
+    """Raise NotAllowed for oneself and for somebody who holds rights that ``editor`` lacks."""
+    if person.pk == editor.pk:
+        raise NotAllowed(_("Change your own password and second factors in your profile."))
+    demand_manageable(person, editor)
+
+
+def chosen_tenant(request: HttpRequest) -> tuple[Tenant, TenantChoice | None]:
+    """The tenant that ``?tenant=`` names (404 when it is not visible), else the own one; and the form to choose it."""
+    user = viewer(request)
+    if not is_platform_staff(user):
+        return user.viewing or user.tenant, None
+    wanted = request.GET.get("tenant")
+    if wanted:
+        form = TenantChoice(request.GET, editor=user)
+        tenant = get_object_or_404(
+            visible_tenants(user), pk=form.cleaned_data["tenant"].pk if form.is_valid() else None
+        )
+        return tenant, TenantChoice(editor=user, initial={"tenant": tenant})
+    own = visible_tenants(user).filter(pk=user.tenant_id).first() or visible_tenants(user).order_by("name").first()
+    if own is None:
+        raise PermissionDenied(_("You administer no tenant."))
+    return own, TenantChoice(editor=user, initial={"tenant": own})
+
+
+def show_password(page: Page, user: User, password: str) -> HttpResponseBase:
+    """The answer that shows a password once; it is stored nowhere but as its hash."""
+    page.template_name = "licensing/user_password.html"
+    return page.show(Page.context(page, member=user, password=password))

@@ -1,0 +1,50 @@
+"""A database of one's own: for tests whose rivals, threads or processes, must see what is committed."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.db import connection
+
+CONNECTIONS = 80
+numbers = itertools.count(1)
+
+
+def _admin() -> psycopg.Connection:
+    settings = connection.settings_dict
+    names = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    arguments = {names[key]: settings[key] for key in names if settings.get(key)}
+    return psycopg.connect(dbname="postgres", autocommit=True, **arguments)
+
+
+@pytest.fixture
+def db(django_db_setup, django_db_blocker) -> Iterator[str]:
+    """In place of pytest-django's: a copy of the worker's database without any transaction around the test.
+
+    Import it into a test module, and its tests, and all fixtures that they use, commit. Yields the copy's address.
+    """
+    original = connection.settings_dict["NAME"]
+    # A name of its own each time: what a process remembers about a database, it remembers by its name.
+    copy = f"{original}_copy_{next(numbers)}"
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.close_pool()
+        with _admin() as admin:
+            admin.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{original}"')
+        connection.settings_dict["NAME"] = copy
+        connection.pool.resize(1, CONNECTIONS)
+        try:
+            yield _address(copy)
+        finally:
+            connection.close()
+            connection.close_pool()
+            connection.settings_dict["NAME"] = original
+            with _admin() as admin:
+                admin.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
+
+
+def _address(database: str) -> str:
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))

@@ -1,0 +1,279 @@
+"""What every route must answer, written out; nothing here is taken from the code that it judges.
+
+To add a route, add one line to ``ROUTES``: ``"app:name": Row("right.code", "GET POST", at="kind")``.
+
+- ``codes``: any of these rights opens the route; ``SIGNED_IN`` any account, ``PUBLIC`` everybody. A code that is new
+  here also needs its line in ``WHO``: the principals (letters) that hold it.
+- ``verbs``: what it answers; every other verb of ``VERBS`` must be 405.
+- ``at``: the kind of object in its address (``SEES`` says who sees which; tests/security/matrix/world.py makes them).
+  ``fixed`` names further parts of the address: another kind, of which the first object is taken, or a literal in ``=``.
+- ``needs``: a right on the object beyond the one that opens the route (a line of ``WHO``).
+- ``get`` and ``post``: the statuses of a success, when they are not the usual ones; ``{relation: statuses}`` per object.
+- ``valid``: a body that must be accepted (302) from everybody who may post; its values may name kinds as ``@kind``.
+- ``query``: addresses tried besides the bare one; ``?format=csv`` comes by itself for ``listing=True``.
+
+A route without a row, and a row without a route, fails tests/security/test_matrix.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PUBLIC, SIGNED_IN = "public", "signed in"
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# One letter a principal. All but P, R and V are people of acme; V is platform staff viewing as acme, R platform staff
+# who manage the tenant group of acme only. L may look at calls but not play or read them, N may play but not read, C
+# has all these rights and sees confidential calls. The last three are nobody: they must be sent to the sign-in page.
+PRINCIPALS = {
+    "A": "agent",
+    "S": "supervisor",
+    "T": "tenant admin",
+    "U": "auditor",
+    "I": "integrator",
+    "L": "looker",
+    "N": "listener",
+    "C": "cleared",
+    "P": "platform admin",
+    "R": "regional platform admin",
+    "V": "platform admin viewing acme",
+    "0": "anonymous",
+    "1": "suspended user",
+    "2": "user of a suspended tenant",
+}
+NOBODY = "012"
+OF_ACME = "ASTUILNCV"
+
+# Who holds a right. Not read from accounts.permissions, so that a change there is noticed here.
+WHO = {
+    "home.view": "ASTUIPRV",
+    "calls.own.view": "ASTUILNCPRV",
+    "calls.others.view": "STUILNCPRV",
+    "calls.upload": "TIPRV",
+    "call_attributes.transcript.view": "ASTUILCPRV",
+    "audit_trail.view": "TUPRV",
+    "usage.view": "TUIPRV",
+    "users.view": "TUPRV",
+    "users.edit": "TPRV",
+    "licences.assign": "TPRV",
+    "licence_limits.view": "TUPRV",
+    "licence_limits.edit": "PR",
+    "service_limits.view": "TUPRV",
+    "service_limits.edit": "PR",
+    "retention.view": "TUPRV",
+    "retention.edit": "TPRV",
+    "roles.view": "TUPRV",
+    "roles.edit": "TPRV",
+    "sign_in.view": "TUPRV",
+    "sign_in.edit": "TPRV",
+    "tenants.view": "PR",
+    "tenants.edit": "PR",
+    "tenants.delete": "PR",
+    "tenants.view_as": "PR",
+    "engines.view": "PR",
+    "engines.edit": "PR",
+    "queues.view": "PR",
+    "queues.edit": "PR",
+    "jobs.view": "PR",
+    "jobs.edit": "PR",
+    "jobs.records.edit": "PR",
+    "allowed_addresses.edit": "PR",
+    # Staff of some groups would widen their own reach by them.
+    "tenant groups": "P",
+    # On an object that one sees:
+    "playback": "ASTUINCV",
+    "download": "STICV",
+    "reading": "ASTUICV",
+    "edit roles": "TPR",
+}
+
+# Who sees which object of a kind. "foreign" is globex's, "unknown" does not exist: both must be the same 404.
+SEES: dict[str, dict[str, str]] = {
+    "call": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
+    "role": {"own": "TUPRV", "built in": "TUPRV", "foreign": "P", "unknown": ""},
+    "user": {"agent": "TUPRV", "foreign": "P", "unknown": ""},
+    "tenant": {"own": OF_ACME + "PR", "foreign": "P", "unknown": ""},
+    "tenant group": {"there": "PR", "unknown": ""},
+    # Platform staff see their own chain and what they did themselves.
+    "audit entry": {"own": "TUV", "foreign": "", "unknown": ""},
+    "address": {"there": "PR", "unknown": ""},
+    "queue": {"there": "PR", "unknown": ""},
+    "engine": {"there": "PR", "unknown": ""},
+    "engine test": {"there": "PR", "unknown": ""},
+    "job": {"there": "PR", "unknown": ""},
+    "record": {"own": "PR", "foreign": "P", "unknown": ""},
+    # Everybody has only his own; these are olga's.
+    "session": {"another's": "", "unknown": ""},
+    "factor": {"another's": "", "unknown": ""},
+}
+
+Statuses = frozenset[int]
+PerObject = Statuses | Mapping[str, Statuses]
+SHOWN: Statuses = frozenset({200})
+REFUSED: Statuses = frozenset({403})
+GOES_ON: Statuses = frozenset({302})
+MISSING: Statuses = frozenset({404})
+NOT_A_VERB: Statuses = frozenset({405})
+# A body that lacks what the form needs, a question, a conflict, or done: never 403, 404, 405 or 5xx.
+POSTED: Statuses = frozenset({200, 302, 400, 409, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The policy of one route."""
+
+    codes: str
+    verbs: str = "GET"
+    at: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    param: str = "pk"
+    needs: str = ""
+    post_needs: str = ""
+    get: PerObject = SHOWN
+    post: PerObject = POSTED
+    valid: Mapping[str, object] = field(default_factory=dict)
+    query: str = ""
+    listing: bool = False
+    # What the other verbs get.
+    other: Statuses = NOT_A_VERB
+    # May be posted to while viewing as a tenant.
+    harmless: bool = False
+    # Acts on something that all tenants share, so that rows of globex may change.
+    shared: bool = False
+
+
+# Shown, or sent to confirm the password first; that comes before the verb is looked at.
+AGAIN: Statuses = frozenset({200, 302})
+
+BOTH = "GET POST"
+CALLS = "calls.own.view calls.others.view"
+BUILT_IN: Mapping[str, Statuses] = {"built in": REFUSED}
+
+ROUTES: dict[str, Row] = {
+    # Ground floor and sign-in
+    "core:healthz": Row(PUBLIC, "GET POST PUT PATCH DELETE", post=SHOWN),
+    "core:readyz": Row(PUBLIC, "GET POST PUT PATCH DELETE", post=SHOWN),
+    "accounts:sign_in": Row(PUBLIC, BOTH, get=SHOWN | GOES_ON),
+    "accounts:sign_out": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
+    "accounts:theme": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
+    "accounts:second_factor": Row(PUBLIC, BOTH, get=GOES_ON, post=GOES_ON),
+    "accounts:oidc_start": Row(PUBLIC, "POST", post=POSTED),
+    "accounts:oidc_callback": Row(PUBLIC, get=frozenset({422})),
+    # The own profile
+    "accounts:profile": Row(SIGNED_IN, BOTH),
+    "accounts:confirm": Row(SIGNED_IN, BOTH),
+    "accounts:password": Row(SIGNED_IN, BOTH, get=AGAIN),
+    "accounts:authenticator": Row(SIGNED_IN, BOTH, get=AGAIN),
+    "accounts:passkey_add": Row(SIGNED_IN, BOTH, get=AGAIN),
+    "accounts:recovery_codes": Row(SIGNED_IN, BOTH, get=AGAIN),
+    "accounts:factor_remove": Row(SIGNED_IN, BOTH, at="factor"),
+    "accounts:session_end": Row(SIGNED_IN, "POST", at="session"),
+    "accounts:sessions_end_others": Row(SIGNED_IN, "POST"),
+    "usage:home": Row("home.view"),
+    # Roles
+    "accounts:roles": Row("roles.view", listing=True),
+    "accounts:role_add": Row("roles.edit", BOTH, valid={"name": "New", "scope": "user", "tenant": "@tenant"}),
+    "accounts:role_rights": Row("roles.view", listing=True, query="?code=home.view"),
+    "accounts:role_compare": Row("roles.view"),
+    "accounts:role": Row("roles.view", BOTH, at="role", post_needs="edit roles", post=BUILT_IN),
+    "accounts:role_users": Row("roles.view", at="role", listing=True),
+    "accounts:role_clone": Row("roles.edit", BOTH, at="role", valid={"name": "Copy", "tenant": "@tenant"}),
+    "accounts:role_delete": Row("roles.edit", BOTH, at="role", get=BUILT_IN, post=BUILT_IN),
+    # Users and how they sign in
+    "accounts:tenant_sign_in": Row("sign_in.view sign_in.edit", BOTH, at="tenant", post_needs="sign_in.edit"),
+    "accounts:user_reset_second_factor": Row("users.edit", BOTH, at="user"),
+    "accounts:user_end_sessions": Row("users.edit", BOTH, at="user"),
+    "licensing:users": Row("users.view", listing=True, query="?over=any"),
+    "licensing:users_bulk": Row("users.edit licences.assign", "POST"),
+    "licensing:user_add": Row("users.edit", BOTH),
+    "licensing:user_import": Row("users.edit", BOTH),
+    "licensing:user": Row("users.view", at="user"),
+    "licensing:user_edit": Row("users.edit licences.assign", BOTH, at="user"),
+    "licensing:user_password": Row("users.edit", BOTH, at="user"),
+    # Licences and seats
+    "licensing:licence_limits": Row("licence_limits.view", BOTH, at="tenant", post_needs="licence_limits.edit"),
+    "licensing:seats": Row("licence_limits.view", at="tenant", listing=True, query="?seats=0&add=new"),
+    "licensing:service_limits": Row("service_limits.view", BOTH, at="tenant", post_needs="service_limits.edit"),
+    "licensing:service_limits_preview": Row("service_limits.view", "POST", at="tenant"),
+    # Tenants
+    "licensing:tenants": Row("tenants.view", listing=True),
+    "licensing:tenants_bulk": Row("tenants.edit", "POST"),
+    "tenants:tenants_alias": Row("tenants.view", get=GOES_ON),
+    "tenants:add": Row("tenants.edit", BOTH),
+    "tenants:tenant": Row("tenants.view", BOTH, at="tenant", post_needs="tenants.edit"),
+    "tenants:retention": Row("retention.view", BOTH, at="tenant", post_needs="retention.edit"),
+    "tenants:provisioning": Row("tenants.view", at="tenant"),
+    "tenants:suspend": Row("tenants.edit", BOTH, at="tenant"),
+    "tenants:resume": Row("tenants.edit", BOTH, at="tenant"),
+    "tenants:close": Row("tenants.edit", BOTH, at="tenant"),
+    "tenants:deletion": Row("tenants.delete", BOTH, at="tenant"),
+    "tenants:deletion_confirm": Row("tenants.delete", BOTH, at="tenant"),
+    "tenants:deletion_cancel": Row("tenants.delete", "POST", at="tenant"),
+    "tenants:view_as": Row("tenants.view_as", BOTH, at="tenant"),
+    "tenants:leave_view": Row(SIGNED_IN, "POST", post=GOES_ON, harmless=True),
+    "tenants:groups": Row("tenants.view", listing=True),
+    "tenants:group_add": Row("tenant groups", BOTH),
+    "tenants:group": Row("tenant groups", BOTH, at="tenant group"),
+    "tenants:group_delete": Row("tenant groups", BOTH, at="tenant group"),
+    # Audit trail
+    "audit:trail": Row("audit_trail.view", listing=True, query="?format=jsonl"),
+    "audit:entry": Row("audit_trail.view", at="audit entry"),
+    "audit:tenant": Row("audit_trail.view", at="tenant", listing=True),
+    # Usage
+    "usage:transcription": Row("usage.view", get=SHOWN | GOES_ON),
+    "usage:tenant": Row("usage.view", at="tenant"),
+    "usage:denied": Row("usage.view", at="tenant", listing=True),
+    "usage:statements": Row("usage.view", at="tenant", listing=True),
+    "usage:statement": Row("usage.view", at="tenant", fixed={"period": "=2026-10"}, get=SHOWN | MISSING),
+    "usage:check_list": Row("usage.view", at="tenant"),
+    # Conversations
+    "conversations:calls": Row(CALLS, listing=True, query="?q=canary"),
+    "conversations:upload": Row("calls.upload", BOTH),
+    "conversations:call": Row(CALLS, at="call"),
+    "conversations:call_audio": Row(CALLS, at="call", needs="playback"),
+    "conversations:call_audio?download=1": Row(CALLS, at="call", needs="download"),
+    "conversations:call_peaks": Row(CALLS, at="call", needs="playback"),
+    "conversations:call_words": Row("call_attributes.transcript.view", at="call", needs="reading"),
+    "conversations:call_transcript": Row(
+        "call_attributes.transcript.view", at="call", needs="reading", fixed={"extension": "=txt"}
+    ),
+    "why:call": Row(CALLS, at="call"),
+    # Queues
+    "queues:queues": Row("queues.view", listing=True),
+    "queues:add": Row("queues.edit", BOTH),
+    "queues:bulk": Row("queues.edit", "POST"),
+    "queues:queue": Row("queues.edit", BOTH, at="queue"),
+    "queues:purge": Row("queues.edit", BOTH, at="queue"),
+    "queues:delete": Row("queues.edit", BOTH, at="queue"),
+    # Engines
+    "transcription:engines": Row("engines.view", listing=True),
+    "transcription:add": Row("engines.edit", BOTH),
+    "transcription:engine": Row("engines.edit", BOTH, at="engine"),
+    "transcription:delete": Row("engines.edit", BOTH, at="engine"),
+    "transcription:resume": Row("engines.edit", BOTH, at="engine"),
+    "transcription:test_start": Row("engines.edit", BOTH, at="engine"),
+    "transcription:test": Row("engines.edit", at="engine test", param="test_pk", fixed={"pk": "engine"}),
+    # Jobs
+    "jobs:jobs": Row("jobs.view", listing=True),
+    "jobs:definitions": Row("jobs.view", get=GOES_ON),
+    "jobs:add": Row("jobs.edit", BOTH),
+    "jobs:job": Row("jobs.view", at="job", get=GOES_ON),
+    "jobs:edit": Row("jobs.edit", BOTH, at="job"),
+    "jobs:delete": Row("jobs.edit", BOTH, at="job"),
+    "jobs:start": Row("jobs.edit", "POST", at="job"),
+    "jobs:stop": Row("jobs.edit", "POST", at="job", shared=True),
+    "jobs:enable": Row("jobs.edit", "POST", at="job"),
+    "jobs:latest_run": Row("jobs.view", at="job"),
+    "jobs:runs": Row("jobs.view", at="job", listing=True),
+    "jobs:records": Row("jobs.view", at="job", listing=True),
+    "jobs:records_bulk": Row("jobs.records.edit", "POST", at="job"),
+    "jobs:logs": Row("jobs.view", at="job", listing=True),
+    "jobs:logs_bulk": Row("jobs.edit", "POST", at="job"),
+    "jobs:record": Row("jobs.view", at="record", fixed={"job_pk": "job"}),
+    "jobs:record_json": Row("jobs.view", at="record", fixed={"job_pk": "job"}),
+    "jobs:record_retry": Row("jobs.records.edit", "POST", at="record", fixed={"job_pk": "job"}),
+    "jobs:record_abort": Row("jobs.records.edit", BOTH, at="record", fixed={"job_pk": "job"}),
+    # Allowed addresses
+    "tenants:allowed_addresses": Row("allowed_addresses.edit", listing=True),
+    "tenants:allowed_address_add": Row("allowed_addresses.edit", BOTH),
+    "tenants:allowed_address_delete": Row("allowed_addresses.edit", BOTH, at="address"),
+}

@@ -1,0 +1,1 @@
+"""Pages: start page, usage, statements, check list."""
