@@ -160,8 +160,9 @@ def test_every_reason_does_the_same_work_and_takes_the_same_time(acme, people, c
         if round_number == 3:
             for _number in range(11):
                 guard(account=f"{acme.pk}/sue")
-    medians = {name: sorted(times)[len(times) // 2] for name, times in took.items()}
-    assert max(medians.values()) - min(medians.values()) < 0.02, medians
+    # The quickest of eight: what the answer costs, without what else the machine does meanwhile.
+    quickest = {name: min(times) for name, times in took.items()}
+    assert max(quickest.values()) - min(quickest.values()) < 0.02, quickest
 
 
 def test_the_trail_tells_each_refusal_with_its_reason_and_a_locked_account_once(acme):

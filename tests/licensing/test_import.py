@@ -47,7 +47,7 @@ def apply(client: Client, text: str, **more):
 
 
 def errors_of(answer) -> list[tuple[int, str]]:
-    return [(step.line.number, step.line.error[0]) for step in answer.context["plan"].of("error")]
+    return [(step.line.number, step.error[0]) for step in answer.context["plan"].of("error")]
 
 
 def sheet_of(text: str):

@@ -43,6 +43,7 @@ class Step:
     line: Line
     what: str
     user_id: uuid.UUID | None = None
+    error: tuple[str, str] | None = None
     new: dict[str, Any] = field(default_factory=dict)
     grant: frozenset[Bundle] = frozenset()
     revoke: frozenset[Bundle] = frozenset()
@@ -50,7 +51,7 @@ class Step:
     @property
     def problem(self) -> str:
         """Column and rule, for people."""
-        return f"{self.line.error[0]}: {self.line.error[1]}" if self.line.error else ""
+        return f"{self.error[0]}: {self.error[1]}" if self.error else ""
 
     @property
     def fields(self) -> list[str]:
@@ -157,20 +158,20 @@ class _Judge:
 
     def step(self, line: Line, stored: dict[str, Any] | None, held: dict[uuid.UUID, frozenset[Bundle]]) -> Step:
         """What the line does, or why not."""
-        step = Step(line, ERROR, stored["pk"] if stored else None)
-        if line.error is not None:
+        step = Step(line, ERROR, stored["pk"] if stored else None, line.error)
+        if step.error is not None:
             return step
         if stored is None:
             self._create(step)
         else:
             self._change(step, stored)
         wanted = line.values.get("licences")
-        if line.error is None and wanted is not None:
+        if step.error is None and wanted is not None:
             before = held.get(step.user_id, frozenset()) if step.user_id is not None else frozenset()
             step.grant, step.revoke = wanted - before, before - wanted
             if step.licences and not self.may_assign:
-                line.error = ("licences", _("This needs the permission “%(code)s”.") % {"code": "licences.assign"})
-        if line.error is None:
+                step.error = ("licences", _("This needs the permission “%(code)s”.") % {"code": "licences.assign"})
+        if step.error is None:
             step.what = CREATE if stored is None else CHANGE if step.new or step.licences else SAME
         return step
 
@@ -180,9 +181,9 @@ class _Judge:
         role = self.by_name.get(name.casefold())
         if role is None:
             text = _("There is no such role.") if name else _("A new user needs a role.")
-            step.line.error = ("role", text)
+            step.error = ("role", text)
         elif self.refusals[role.pk]:
-            step.line.error = ("role", self.refusals[role.pk])
+            step.error = ("role", self.refusals[role.pk])
         else:
             step.new = {STORED[name]: values[name] for name in STORED if values.get(name) not in (None, "")}
             step.new |= {"username_key": step.line.key, "role_id": role.pk}
@@ -193,12 +194,12 @@ class _Judge:
         name = line.values.get("role", "")
         role = self.by_name.get(name.casefold()) if name else None
         if name and role is None:
-            line.error = ("role", _("There is no such role."))
+            step.error = ("role", _("There is no such role."))
             return
         if role is not None:
             new["role_id"] = role.pk
         step.new = {field: value for field, value in new.items() if stored[field] != value}
-        line.error = self._refused(line, step.new, stored)
+        step.error = self._refused(line, step.new, stored)
 
     def _refused(self, line: Line, new: dict[str, Any], stored: dict[str, Any]) -> tuple[str, str] | None:
         if line.values.get("password"):
@@ -243,4 +244,4 @@ def _limit_passwords(plan: Plan, invite: bool) -> None:
             count += 1
             if count > MAX_PASSWORDS:
                 text = _("At most %(limit)s new users with a password in one file, because hashing takes its time.")
-                step.what, step.line.error = ERROR, ("password", text % {"limit": MAX_PASSWORDS})
+                step.what, step.error = ERROR, ("password", text % {"limit": MAX_PASSWORDS})

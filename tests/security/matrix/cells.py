@@ -85,17 +85,28 @@ class RouteCheck:
         return self.problems
 
     def cells(self, who: str) -> Iterator[Cell]:
-        """GET and the route's own verbs on every object, the other verbs on the first."""
+        """GET and the route's own verbs on every object, the other verbs on the first.
+
+        Who may not open the route at all is refused before an object is looked for: one of acme's and one of globex's
+        stand for all. Of nobody only the anonymous one tries everything.
+        """
         verbs = self.row.verbs.split()
-        # Who is nobody is sent away before anything else is looked at; the anonymous one tries it all.
-        relations, tried = (self.relations[:1], VERBS[:2]) if who in "12" else (self.relations, VERBS)
+        relations, tried = self.relations, VERBS
+        if who in "12":
+            relations, tried = relations[:1], VERBS[:2]
+        elif not self.permitted(who):
+            relations = [name for name in relations if name in (relations[0], "foreign")]
         for number, relation in enumerate(relations):
             for verb in tried:
                 if verb == "GET" or number == 0 or verb in verbs:
                     yield Cell(verb, who, relation, self.url(relation) + (f"?{self.query}" if self.query else ""))
-            if "GET" in verbs:
+            if "GET" in verbs and self.permitted(who):
                 more = [self.row.query, "?format=csv"] if self.row.listing else [self.row.query]
                 yield from (Cell("GET", who, relation, self.url(relation) + query) for query in more if query)
+
+    def permitted(self, who: str) -> bool:
+        """Whether the route's own right is held."""
+        return self.row.codes in (PUBLIC, SIGNED_IN) or any(who in WHO[code] for code in self.row.codes.split())
 
     def url(self, relation: str) -> str:
         """The address of the object."""
@@ -146,11 +157,11 @@ class RouteCheck:
             return TO_SIGN_IN
         if cell.who == "V" and cell.verb != "GET" and not row.harmless:
             return REFUSED
-        if row.codes not in (PUBLIC, SIGNED_IN) and not any(cell.who in WHO[code] for code in row.codes.split()):
+        if not self.permitted(cell.who):
             return REFUSED
         seen = not row.at or cell.who in SEES[row.at][cell.relation]
         if cell.verb not in verbs:
-            return row.other if seen else row.other | MISSING
+            return NOT_A_VERB if seen else NOT_A_VERB | MISSING
         if not seen:
             return MISSING
         if row.needs and cell.who not in WHO[row.needs]:

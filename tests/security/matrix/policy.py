@@ -78,7 +78,7 @@ WHO = {
     "jobs.records.edit": "PR",
     "allowed_addresses.edit": "PR",
     # Staff of some groups would widen their own reach by them.
-    "tenant groups": "P",
+    "tenant_groups.edit": "P",
     # On an object that one sees:
     "playback": "ASTUINCV",
     "download": "STICV",
@@ -133,8 +133,6 @@ class Row:
     valid: Mapping[str, object] = field(default_factory=dict)
     query: str = ""
     listing: bool = False
-    # What the other verbs get.
-    other: Statuses = NOT_A_VERB
     # May be posted to while viewing as a tenant.
     harmless: bool = False
     # Acts on something that all tenants share, so that rows of globex may change.
@@ -211,9 +209,9 @@ ROUTES: dict[str, Row] = {
     "tenants:view_as": Row("tenants.view_as", BOTH, at="tenant"),
     "tenants:leave_view": Row(SIGNED_IN, "POST", post=GOES_ON, harmless=True),
     "tenants:groups": Row("tenants.view", listing=True),
-    "tenants:group_add": Row("tenant groups", BOTH),
-    "tenants:group": Row("tenant groups", BOTH, at="tenant group"),
-    "tenants:group_delete": Row("tenant groups", BOTH, at="tenant group"),
+    "tenants:group_add": Row("tenant_groups.edit", BOTH),
+    "tenants:group": Row("tenant_groups.edit", BOTH, at="tenant group"),
+    "tenants:group_delete": Row("tenant_groups.edit", BOTH, at="tenant group"),
     # Audit trail
     "audit:trail": Row("audit_trail.view", listing=True, query="?format=jsonl"),
     "audit:entry": Row("audit_trail.view", at="audit entry"),
