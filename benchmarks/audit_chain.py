@@ -34,7 +34,7 @@ def audit() -> dict[str, object]:
         assert (report.findings, report.entries) == ([], ENTRIES)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
-            place = [chains[-1], ENTRIES // CHAINS // 2]
+            place: list[Any] = [chains[-1], ENTRIES // CHAINS // 2]
             cursor.execute("UPDATE audit_auditentry SET actor = 'x' WHERE tenant_id = %s AND position = %s", place)
             (finding,) = verify_chains(checkpoint=path).findings
             assert (finding.tenant_id, finding.position) == tuple(place)

@@ -18,6 +18,7 @@ class Claim:
     """Who somebody says he is; tenant and user are None when there is no such."""
 
     account: str
+    organisation: str
     username: str
     tenant: Tenant | None
     user: User | None
@@ -28,7 +29,7 @@ def claim(*, organisation: str, username: str) -> Claim:
     slug, key = organisation.strip().lower(), username.strip().casefold()
     tenant = tenant_named(slug)
     user = User.objects.filter(tenant=tenant, username_key=key).first() if tenant else None
-    return Claim(account_key(str(tenant.pk) if tenant else slug, key), username.strip(), tenant, user)
+    return Claim(account_key(str(tenant.pk) if tenant else slug, key), slug[:40], username.strip(), tenant, user)
 
 
 def tenant_named(organisation: str) -> Tenant | None:
@@ -42,8 +43,8 @@ def check_password(
 ) -> User | None:
     """The user whose password this is, or None for every reason alike and at the same cost (hostile 3B1).
 
-    ``device`` says by account which known browser asks. A refusal is audited with its reason in the chain of the named
-    tenant; an unknown organisation has no chain. Raises TooManyAttempts when the address failed too often.
+    ``device`` says by account which known browser asks. A refusal is audited with its reason. Raises TooManyAttempts
+    when the address failed too often.
     """
     asked = claim(organisation=organisation, username=username)
     attempt = guard(account=asked.account, device=device(asked.account))
@@ -65,6 +66,7 @@ def check_password(
 def _why_not(asked: Claim, attempt: Attempt, right: bool) -> str:
     checks = (
         (attempt.locked, "locked"),
+        (asked.tenant is None, "unknown_organisation"),
         (asked.user is None, "unknown_user"),
         (not right, "wrong_password"),
         (asked.user is not None and not asked.user.is_active, "disabled"),
@@ -75,14 +77,18 @@ def _why_not(asked: Claim, attempt: Attempt, right: bool) -> str:
 
 @transaction.atomic
 def record_refusal(asked: Claim, reason: str, **details: Any) -> None:
-    """Audit a refused sign-in; ``account_locked`` when this attempt closed the account."""
-    if asked.tenant is None:
+    """Audit a refused sign-in: in the chain of the named tenant, and in System's when there is no such tenant.
+
+    Also because a refusal that writes no row would answer sooner, and so tell which organisations there are.
+    """
+    tenant = asked.tenant or tenant_named("master")
+    if tenant is None:
         return
     append(
-        tenant_id=asked.tenant.pk,
+        tenant_id=tenant.pk,
         actor="anonymous",
         action="user.sign_in_refused",
         target_type="user",
         target_id=str(asked.user.pk) if asked.user else "",
-        details={"username": asked.username[:150], "reason": reason, **details},
+        details={"organisation": asked.organisation, "username": asked.username[:150], "reason": reason, **details},
     )

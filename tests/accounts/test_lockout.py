@@ -146,23 +146,32 @@ def test_every_reason_does_the_same_work_and_takes_the_same_time(acme, people, c
         "disabled": ("acme", "olga"),
         "suspended": ("globex", "stan"),
     }
-    took = {name: [] for name in [*cases, "locked"]}
+    cases["locked"] = ("acme", "sue")
     for _number in range(11):
         guard(account=f"{acme.pk}/sue")
-    for round_number in range(8):
-        for name, (organisation, username) in [*cases.items(), ("locked", ("acme", "sue"))]:
-            before, started = dict(compared), time.perf_counter()
-            assert check_password(organisation=organisation, username=username, password="wrong") is None
-            took[name].append(time.perf_counter() - started)
-            # Comparing is hashing once more; where nothing is compared, one hash is made.
-            assert compared["hashed"] - before["hashed"] + compared["compared"] - before["compared"] == 1, name
-        later(16 if round_number == 3 else 0)
-        if round_number == 3:
-            for _number in range(11):
-                guard(account=f"{acme.pk}/sue")
-    # The quickest of eight: what the answer costs, without what else the machine does meanwhile.
-    quickest = {name: min(times) for name, times in took.items()}
-    assert max(quickest.values()) - min(quickest.values()) < 0.02, quickest
+    spread = 1.0
+    # A refusal that does less is quicker in each series; one that only met a busy machine is not.
+    for _series in range(3):
+        took = {name: [] for name in cases}
+        for _round in range(3):
+            for name, (organisation, username) in cases.items():
+                before, started = dict(compared), time.perf_counter()
+                assert check_password(organisation=organisation, username=username, password="wrong") is None
+                took[name].append(time.perf_counter() - started)
+                # Comparing is hashing once more; where nothing is compared, one hash is made.
+                done = sum(compared.values()) - sum(before.values())
+                assert done == 1, name
+        quickest = [min(times) for times in took.values()]
+        spread = min(spread, max(quickest) - min(quickest))
+    assert spread < 0.02
+
+
+def test_a_refusal_in_an_unknown_organisation_stands_in_the_trail_of_system(system, acme):
+    before = AuditEntry.objects.filter(tenant_id=acme.pk).count()
+    sign_in(Client(), organisation="nowhere", password="canary")
+    row = AuditEntry.objects.filter(tenant_id=system.pk).order_by("position").last()
+    assert row.details == {"organisation": "nowhere", "username": "ada", "reason": "unknown_organisation"}
+    assert AuditEntry.objects.filter(tenant_id=acme.pk).count() == before
 
 
 def test_the_trail_tells_each_refusal_with_its_reason_and_a_locked_account_once(acme):

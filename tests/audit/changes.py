@@ -568,8 +568,8 @@ def _(world: World) -> Change:
 
 @row("licensing:service_limits")
 def _(world: World) -> Change:
-    rules = {"policy": "drop", "per_user": "pool", "month_zone": "tenant"}
-    good = {"user_month": "2000", "user_lifetime": "", "org_month": "15000", "org_lifetime": "", **rules}
+    rules = {"policy": "drop", "per_user": "pool", "month_zone": "tenant", "version": "1"}
+    good = {"user_month": "", "user_lifetime": "", "org_month": "15000", "org_lifetime": "", **rules}
     return Change(world.root, good, {**good, "org_month": "-1"}, (world.acme.pk,))
 
 

@@ -24,7 +24,7 @@ def test_a_broken_rule_names_its_field(db, values, field):
 
 
 def test_a_constraint_over_several_fields_is_told_at_the_field_that_clashes(acme, people):
-    taken = User(tenant=acme, username="ADA", username_key="ada", role="agent", password="x")
+    taken = User(tenant=acme, username="ADA", username_key="ada", role=people.agent.role, password="x")
     with pytest.raises(InvalidInput) as refused:
         cleaned(taken, clash_field="username")
     assert refused.value.field == "username"
