@@ -10,7 +10,14 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from accounts.permissions import ROLE_PERMISSIONS, ROLE_SCOPES, TENANT_CODES, AccessScope, DefaultRole
+from accounts.permissions import (
+    ROLE_PERMISSIONS,
+    ROLE_SCOPES,
+    TENANT_CODES,
+    VIEWING_PERMISSIONS,
+    AccessScope,
+    DefaultRole,
+)
 from tenants.models import Tenant, TenantGroup, validate_time_zone
 
 
@@ -121,11 +128,11 @@ class User(AbstractBaseUser):
 
     @property
     def rights(self) -> frozenset[str]:
-        """All codes this user holds now. An inactive user holds none; who views a tenant, no more than its admin."""
+        """All codes this user holds now. An inactive user holds none; who views a tenant only reads."""
         if not self.is_active:
             return frozenset()
         held = self.role.permissions
-        return held & ROLE_PERMISSIONS[DefaultRole.TENANT_ADMIN] if self.viewing is not None else held
+        return held & VIEWING_PERMISSIONS if self.viewing is not None else held
 
     def has(self, permission: str) -> bool:
         """The one place that knows what a user may do."""

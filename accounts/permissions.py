@@ -215,3 +215,7 @@ ROLE_SCOPES: dict[str, AccessScope] = {
     DefaultRole.AUDITOR: AccessScope.SYSTEM,
     DefaultRole.INTEGRATOR: AccessScope.SYSTEM,
 }
+# What is left to platform staff while they view a tenant: what its administrator may see and hear, and no change.
+VIEWING_PERMISSIONS: frozenset[str] = frozenset(
+    code for code in _TENANT_ADMIN if code.endswith((".view", ".playback", ".download", ".export"))
+)

@@ -22,6 +22,14 @@ TABS: list[tuple[str | Promise, str, str]] = [
     (gettext_lazy("Sign-in"), "accounts:tenant_sign_in", "sign_in.view"),
     (gettext_lazy("Audit"), "audit:tenant", "audit_trail.view"),
 ]
+# Label, route, right and how the tenant is named of the pages elsewhere that show this tenant only.
+ELSEWHERE: list[tuple[str | Promise, str, str, str]] = [
+    (gettext_lazy("Users"), "licensing:users", "users.view", "filter"),
+    (gettext_lazy("Seats"), "licensing:seats", "licence_limits.view", "path"),
+    (gettext_lazy("Usage"), "usage:tenant", "usage.view", "path"),
+    (gettext_lazy("Statements"), "usage:statements", "usage.view", "path"),
+    (gettext_lazy("Check list"), "usage:check_list", "usage.view", "path"),
+]
 # The list with its figures stands above this app, which names it as data.
 LIST = "licensing:tenants"
 ROOT: Crumbs = [(gettext_lazy("Administration"), None), (gettext_lazy("User Management"), None)]
@@ -84,6 +92,20 @@ def tabs_of(tenant: Tenant, user: Any, active: str) -> list[dict[str, Any]]:
         except NoReverseMatch:
             continue
     return tabs
+
+
+def links_of(tenant: Tenant, user: Any) -> list[dict[str, Any]]:
+    """The pages elsewhere that show this tenant only and that ``user`` may see: label, url."""
+    return [
+        {
+            "label": label,
+            "url": reverse(route, args=[tenant.pk])
+            if named == "path"
+            else reverse(route, query={"tenant": str(tenant.pk)}),
+        }
+        for label, route, right, named in ELSEWHERE
+        if user.has(right)
+    ]
 
 
 def actions_of(tenant: Tenant, user: Any) -> list[dict[str, Any]]:

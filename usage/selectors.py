@@ -12,8 +12,9 @@ from conversations.models import Call, TranscriptionState
 from conversations.selectors import visible_calls
 from jobs.models import JobDefinition, Record
 from jobs.selectors import jobs_for_pages, reached
-from licensing.models import Reconciliation
+from licensing.models import Reconciliation, UserLicence
 from queues.models import ProcessingQueue, QueueItem
+from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
 
 LATE_AFTER = timedelta(minutes=5)
@@ -31,6 +32,25 @@ class Pipeline:
     failed: int
     skipped: int
     failed_today: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What there is already of all that a first transcript needs, besides engine and job."""
+
+    tenant: bool
+    licence: bool
+    queue: bool
+
+
+def set_up(user: User) -> SetUp:
+    """What ``user`` sees of it: three questions whether there is any."""
+    tenants = visible_tenants(user).filter(is_system=False)
+    return SetUp(
+        tenant=tenants.exists(),
+        licence=UserLicence.objects.filter(user__tenant__in=tenants).exists(),
+        queue=ProcessingQueue.objects.exists(),
+    )
 
 
 def pipeline(user: User) -> Pipeline:

@@ -4,9 +4,8 @@ import secrets
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,7 +28,6 @@ from licensing.people.views import user_crumbs
 from licensing.seats.effects import SeatsExceeded
 from licensing.services import save_person
 from tenants.models import Tenant
-from tenants.selectors import visible_tenants
 
 PASSWORD_BYTES = 15
 
@@ -99,9 +97,9 @@ class UserDetails(AboutUser):
     def links(self, user: User) -> dict[str, str]:
         """Addresses of what this viewer may do."""
         names = []
-        if user.viewing is None and (user.has(Permission.USERS_EDIT) or user.has(Permission.LICENCES_ASSIGN)):
+        if user.has(Permission.USERS_EDIT) or user.has(Permission.LICENCES_ASSIGN):
             names.append("user_edit")
-        if user.viewing is None and user.has(Permission.USERS_EDIT):
+        if user.has(Permission.USERS_EDIT):
             names += [] if self.person.pk == user.pk else ["user_password"]
         found = {name: reverse(f"licensing:{name}", args=[self.person.pk]) for name in names}
         if "user_password" in found:
@@ -161,24 +159,48 @@ class PersonPage(FormPage):
         raise NotImplementedError
 
 
-class UserAdd(PersonPage):
-    """A new user; platform staff choose the tenant first."""
+class InTenant(FormPage):
+    """Base of the pages that make users: platform staff see nothing but the choice of the tenant until they made it."""
 
-    title = gettext_lazy("Add User")
+    tenant: Tenant
+    choice: TenantChoice | None
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """The tenant of the address, or the one that the editor belongs to."""
-        super().setup(request, *args, **kwargs)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The page in the tenant that ``?tenant=`` names (404 when it is not visible), else in the own one."""
+        user = viewer(request)
         self.cancel_url = reverse("licensing:users")
-        self.tenant, self.choice = chosen_tenant(request)
+        self.choice = TenantChoice(request.GET if "tenant" in request.GET else None, editor=user)
+        if not is_platform_staff(user):
+            self.choice, self.tenant = None, user.tenant
+        elif not self.choice.is_bound:
+            known = request.method in {"GET", "HEAD", "POST"}
+            return self.choose() if known else self.http_method_not_allowed(request)
+        elif not self.choice.is_valid():
+            raise Http404
+        else:
+            self.tenant = self.choice.cleaned_data["tenant"]
+        return super().dispatch(request, *args, **kwargs)
+
+    def choose(self) -> HttpResponseBase:
+        """Ask in which tenant; a form that was sent without one is refused."""
+        posted = self.request.method == "POST"
+        self.template_name = "licensing/tenant_choice.html"
+        context = self.context(form=self.choice, cancel_url=self.cancel_url, refused=posted)
+        return self.show(context, status=422 if posted else 200)
 
     def breadcrumbs(self) -> Crumbs:
         """Below the list."""
         return user_crumbs()
 
+
+class UserAdd(InTenant, PersonPage):
+    """A new user; platform staff choose the tenant first."""
+
+    title = gettext_lazy("Add User")
+
     def more_context(self, form: Any) -> dict[str, Any]:
-        """The choice of the tenant, and which one it is."""
-        return {"tenant_choice": self.choice, "of_tenant": self.tenant if self.choice else None}
+        """Which tenant it is, for those who chose it."""
+        return {"of_tenant": self.tenant if self.choice else None}
 
     def stored(self, form: PersonForm) -> HttpResponseBase:
         """Show a password that was made here once, on this answer and nowhere else."""
@@ -240,24 +262,6 @@ def demand_other(person: User, editor: User) -> None:
     if person.pk == editor.pk:
         raise NotAllowed(_("Change your own password and second factors in your profile."))
     demand_manageable(person, editor)
-
-
-def chosen_tenant(request: HttpRequest) -> tuple[Tenant, TenantChoice | None]:
-    """The tenant that ``?tenant=`` names (404 when it is not visible), else the own one; and the form to choose it."""
-    user = viewer(request)
-    if not is_platform_staff(user):
-        return user.viewing or user.tenant, None
-    wanted = request.GET.get("tenant")
-    if wanted:
-        form = TenantChoice(request.GET, editor=user)
-        tenant = get_object_or_404(
-            visible_tenants(user), pk=form.cleaned_data["tenant"].pk if form.is_valid() else None
-        )
-        return tenant, TenantChoice(editor=user, initial={"tenant": tenant})
-    own = visible_tenants(user).filter(pk=user.tenant_id).first() or visible_tenants(user).order_by("name").first()
-    if own is None:
-        raise PermissionDenied(_("You administer no tenant."))
-    return own, TenantChoice(editor=user, initial={"tenant": own})
 
 
 def show_password(page: Page, user: User, password: str) -> HttpResponseBase:

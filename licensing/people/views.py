@@ -62,8 +62,6 @@ class UserList(ListPage):
     def offered(self) -> list[dict[str, Any]]:
         """The bulk actions that this viewer may use."""
         user = viewer(self.request)
-        if user.viewing is not None:
-            return []
         return [
             {"name": name, "label": label, "icon": icon, "danger": name == "disable"}
             for name, label, icon, right in ACTIONS
@@ -87,11 +85,12 @@ class UserList(ListPage):
     def actions(self) -> list[dict[str, Any]]:
         """Import and add, for those who may."""
         user = viewer(self.request)
-        if not user.has(Permission.USERS_EDIT) or user.viewing is not None:
+        if not user.has(Permission.USERS_EDIT):
             return []
+        tenant = {"tenant": self.request.GET["tenant"]} if self.request.GET.get("tenant") else {}
         return [
-            {"label": _("Import"), "url": reverse("licensing:user_import"), "icon": "upload"},
-            {"label": _("Add"), "url": reverse("licensing:user_add"), "icon": "plus", "primary": True},
+            {"label": _("Import"), "url": reverse("licensing:user_import", query=tenant), "icon": "upload"},
+            {"label": _("Add"), "url": reverse("licensing:user_add", query=tenant), "icon": "plus", "primary": True},
         ]
 
     def chosen(self, posted: QueryDict) -> QuerySet[User]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from core.pages import FormPage, Page, stamp_of
 from tenants.forms import GeneralForm, RetentionForm, initial_of
 from tenants.models import DeletionRequest, Tenant
-from tenants.pages import TenantPage
+from tenants.pages import TenantPage, links_of
 from tenants.selectors import groups_open_to
 from tenants.services import edit_tenant
 
@@ -90,6 +90,7 @@ class General(SettingsTab):
         row = self.tenant_row
         return {
             "facts": True,
+            "links": links_of(row, self.request.user),
             "people": row.users.count(),  # type: ignore[attr-defined]
             "deletion": DeletionRequest.objects.filter(tenant=row).first(),
         }

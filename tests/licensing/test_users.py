@@ -16,7 +16,7 @@ from licensing.models import Account, Bundle, DailyUsage, UserLicence
 from licensing.people.selectors import cut_names, over_cap, seats_of
 from licensing.selectors import ranked_users
 from licensing.services import grant, save_person
-from tenants.models import TenantGroup
+from tenants.models import Tenant, TenantGroup
 from tests.conftest import PASSWORD
 from tests.licensing.conftest import METER, set_seats
 
@@ -219,8 +219,9 @@ def test_the_last_administrator_stays_one(root, people):
 
 def test_platform_roles_and_tenant_roles_do_not_mix(root, ada, acme, people):
     assert root.post(f"{ADD}?tenant={acme.pk}", posted(role=role("platform_admin"))).status_code == 422
-    assert root.post(ADD, posted(role=role("agent"))).status_code == 422
-    assert root.post(ADD, posted(role=role("platform_admin"), password=PASSWORD)).status_code == 302
+    in_system = f"{ADD}?tenant={Tenant.objects.get(is_system=True).pk}"
+    assert root.post(in_system, posted(role=role("agent"))).status_code == 422
+    assert root.post(in_system, posted(role=role("platform_admin"), password=PASSWORD)).status_code == 302
     assert User.objects.get(username="nora").tenant.is_system
 
 
@@ -351,7 +352,9 @@ def test_the_list_takes_the_same_queries_for_many_users(ada, acme, licensed):
 
 def test_while_viewing_a_tenant_users_are_seen_and_not_changed(root, acme, people):
     root.post(reverse("tenants:view_as", args=[acme.pk]), {"reason": "support"})
-    assert root.get(edit_url(people.agent)).status_code == 200
+    page = reverse("licensing:user", args=[people.agent.pk])
+    assert edit_url(people.agent) not in root.get(page).content.decode()
+    assert root.get(edit_url(people.agent)).status_code == 403
     assert root.post(edit_url(people.agent), posted(people.agent, full_name="X")).status_code == 403
     assert root.get(reverse("licensing:user", args=[people.stranger.pk])).status_code == 404
 
@@ -362,3 +365,15 @@ def test_the_details_say_rank_cut_and_how_somebody_signs_in(ada, licensed, acme)
     for words in ("olga", "Support", "Over the cap", "Never", "Who has a seat", "End all sessions"):
         assert words in page
     assert "Has a seat" in ada.get(reverse("licensing:user", args=[licensed.agent.pk])).content.decode()
+
+
+def test_platform_staff_choose_the_tenant_before_they_see_the_form(root, people, acme):
+    assert "username" not in root.get(ADD).context["form"].fields
+    refused = root.post(ADD, {"username": "nora", "role": people.agent.role_id})
+    assert refused.status_code == 422
+    assert not User.objects.filter(username="nora").exists()
+    assert root.get(f"{ADD}?tenant=nonsense").status_code == 404
+    values = {"username": "nora", "role": people.agent.role_id, "is_active": "on"}
+    shown = root.post(f"{ADD}?tenant={acme.pk}", values)
+    assert shown.context["password"]
+    assert User.objects.get(username="nora").tenant == acme

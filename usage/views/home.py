@@ -31,6 +31,7 @@ from usage.selectors import (
     pipeline,
     queues_without_reader,
     recent_calls,
+    set_up,
 )
 from usage.views.usage import gauge_of, sees_all
 
@@ -76,7 +77,7 @@ class Home(Page):
             "engines": [engine_line(engine) for engine in engines],
             "jobs": [job_line(job) for job in jobs],
             "show_platform": True,
-            "next_steps": next_steps(engines, jobs),
+            "next_steps": next_steps(user, engines, jobs),
         }
 
     def tenant(self, user: User) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Home(Page):
             }
             for state, (icon, tone) in STATE_LOOKS.items()
         ]
-        return {"tiles": tiles, "subtitle": user.tenant.name}
+        return {"tiles": tiles, "subtitle": (user.viewing or user.tenant).name}
 
 
 def strip_tiles(strip: Pipeline) -> list[dict[str, Any]]:
@@ -214,14 +215,20 @@ def job_line(job: JobDefinition) -> dict[str, str]:
     }
 
 
-def next_steps(engines: list[SpeechEngine], jobs: list[JobDefinition]) -> list[dict[str, Any]]:
-    """The way to the first transcript, until it is gone."""
+def next_steps(user: User, engines: list[SpeechEngine], jobs: list[JobDefinition]) -> list[dict[str, Any]]:
+    """The way to the first transcript, until it is gone; only the steps that ``user`` may take."""
     if engines and jobs:
         return []
+    found = set_up(user)
+    steps = [
+        (_("Add a tenant"), "licensing:tenants", Permission.TENANTS_VIEW, found.tenant),
+        (_("Add its users and licences"), "licensing:users", Permission.USERS_VIEW, found.licence),
+        (_("Add a speech engine"), "transcription:engines", Permission.ENGINES_VIEW, bool(engines)),
+        (_("Add a processing queue"), "queues:queues", Permission.QUEUES_VIEW, found.queue),
+        (_("Add a job"), "jobs:jobs", Permission.JOBS_VIEW, bool(jobs)),
+    ]
     return [
-        {"label": _("Add a speech engine"), "url": reverse("transcription:engines"), "done": bool(engines)},
-        {"label": _("Add a processing queue"), "url": reverse("queues:queues"), "done": bool(jobs)},
-        {"label": _("Add a job"), "url": reverse("jobs:jobs"), "done": bool(jobs)},
+        {"label": label, "url": reverse(route), "done": done} for label, route, right, done in steps if user.has(right)
     ]
 
 

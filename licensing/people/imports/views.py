@@ -6,20 +6,17 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.policy import viewer
 from core.errors import Conflict, InvalidInput
 from core.exports import csv_response
-from core.pages import Crumbs, FormPage
 from licensing.models import Bundle
-from licensing.people.details import chosen_tenant
+from licensing.people.details import InTenant
 from licensing.people.imports.planning import CHANGE, CREATE, ERROR, MAX_PASSWORDS, Plan, make_plan, seat_effects
 from licensing.people.imports.reading import COLUMNS, MAX_BYTES, MAX_LINES, Sheet, read_sheet
 from licensing.people.imports.services import apply_import
-from licensing.people.views import user_crumbs
 
 SHOWN = 200
 LABELS = {
@@ -49,27 +46,16 @@ class ImportForm(forms.Form):
     expected = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
-class UserImport(FormPage):
+class UserImport(InTenant):
     """Dry run first; the file is not kept, so that no password lies about: for applying it is sent again."""
 
     title = gettext_lazy("Import Users")
     form_class = ImportForm
     template_name = "licensing/users_import.html"
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """The tenant of the address."""
-        super().setup(request, *args, **kwargs)
-        self.cancel_url = reverse("licensing:users")
-        self.tenant, self.choice = chosen_tenant(request)
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return user_crumbs()
-
     def more_context(self, form: Any) -> dict[str, Any]:
         """The rules of the file."""
         return {
-            "tenant_choice": self.choice,
             "of_tenant": self.tenant,
             "columns": COLUMNS,
             "licence_codes": Bundle.values,
