@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.outcomes import Reason
 from licensing.limits import SECONDS, Counters, lifetime_limit, month_limit, org_limits
 from licensing.models import Entitlement, Meter
-from licensing.periods import day_of, days_until_reset, next_month_start, settled_month
+from licensing.periods import day_of, days_until_reset, settled_month
 from licensing.selectors import METERED_BUNDLE
 
 PACE_DAYS = 7
@@ -117,8 +117,14 @@ class Figures:
         return None if self.limits.user_month is None else self.limits.user_month * SECONDS
 
     @property
+    def own(self) -> bool:
+        """Whether each user has a maximum of his own, so that minutes which one leaves are nobody else's."""
+        set_ones = self.limits.user_month is not None or self.limits.user_lifetime is not None
+        return set_ones and self.limits.per_user == Entitlement.PerUser.HARD
+
+    @property
     def total(self) -> int | None:
-        """The effective limit of the month: the smaller of pool and cap; None is unlimited."""
+        """The effective limit of the month for all together: the smaller of pool and cap; None is unlimited."""
         return month_limit(self.limits, self.accepted)
 
     @property
@@ -236,8 +242,3 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
         "since": [row["today"] - timedelta(days=row["pace_days"]) for row in rows],
         "today": [row["today"] for row in rows],
     }
-
-
-def month_end(found: Figures) -> datetime:
-    """When the month of the figures is over, in UTC."""
-    return next_month_start(found.period, found.zone)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from core.outcomes import Reason
 from licensing import statements
-from licensing.gates import Facts, GateResult, Limit, judge
+from licensing.gates import Facts, GateResult, judge
 from licensing.limits import Counters, org_limits, own_limits
 from licensing.models import NOBODY, Entitlement, Meter, Reservation
 from licensing.periods import next_month_start
@@ -102,7 +102,7 @@ def _at_once(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, int]
     total = now.taken
     traces: dict[tuple[int, int], list[GateResult]] = {}
     for request in requests:
-        refusal, trace = judge(_facts(now, request, org_limits(now.limits, now.accepted, total)))
+        refusal, trace = judge(_facts(now, request.user_id, request.amount, total, Counters()))
         if refusal is not None:
             return None
         traces[request.key] = trace
@@ -130,8 +130,7 @@ def _one_by_one(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, i
     traces: dict[tuple[int, int], list[GateResult]] = {}
     for request in requests:
         mine = own.get(request.user_id or NOBODY, Counters())
-        limits = [*own_limits(now.limits, mine), *org_limits(now.limits, now.accepted, taken)]
-        refusal, traces[request.key] = judge(_facts(now, request, limits))
+        refusal, traces[request.key] = judge(_facts(now, request.user_id, request.amount, taken, mine))
         if refusal is not None:
             denied.append((request, refusal))
             continue
@@ -146,8 +145,23 @@ def _one_by_one(now: Standing, requests: Sequence[Request]) -> dict[tuple[int, i
     return outcome | {request.key: Denied(reason, _hold_until(now, reason)) for request, reason in denied}
 
 
-def _facts(now: Standing, request: Request, limits: Sequence[Limit]) -> Facts:
-    return Facts(now.enabled, now.seat_of(request.user_id), limits, request.amount)
+def foretell(
+    *, tenant_id: uuid.UUID, meter: Meter, user_id: uuid.UUID | None, amount: int, at: datetime | None = None
+) -> tuple[datetime, Reason | None, list[GateResult]]:
+    """What ``reserve`` would say to a new request: the instant, why it would be refused (None: it would not), each gate.
+
+    Judges by the same facts, but takes no lock and reserves nothing. Raises Tenant.DoesNotExist.
+    """
+    now = standing(tenant_id, meter, at=at)
+    own = statements.own_counters(now, {user_id} if user_id is not None else set())
+    refusal, trace = judge(_facts(now, user_id, amount, now.taken, own.get(user_id or NOBODY, Counters())))
+    return now.at, refusal, trace
+
+
+def _facts(now: Standing, user_id: uuid.UUID | None, amount: int, taken: Counters, mine: Counters) -> Facts:
+    """What the gates see: ``taken`` by the whole tenant, ``mine`` by the user."""
+    limits = [*own_limits(now.limits, mine), *org_limits(now.limits, now.accepted, taken)]
+    return Facts(now.enabled, now.seat_of(user_id), limits, amount)
 
 
 def _hold_until(now: Standing, reason: Reason) -> datetime | None:

@@ -197,7 +197,7 @@ def lock(now: Standing) -> Counters | None:
 
 
 def own_counters(now: Standing, users: Collection[uuid.UUID]) -> dict[uuid.UUID, Counters]:
-    """What each of ``users`` has reserved or used, where every user has his own maximum; read under the lock."""
+    """What each of ``users`` has reserved or used, where every user has his own maximum; exact under the lock."""
     if now.limits.per_user != Entitlement.PerUser.HARD or not users:
         return {}
     rows = (

@@ -70,6 +70,8 @@ def _service_limits(found: Figures) -> Line:
     full = [use for use in uses if use.taken >= use.allowed]
     if full:
         return Line(question, str(full[0].reason.label), FAILED, _("Raise this limit, or wait for the reset."), *where)
+    if found.own and found.total is None:
+        return _own_limits(found, question, where)
     if found.total is None and found.life_total is None:
         return Line(question, _("Unlimited"), WARNING, _("Nothing stops the use. Set a monthly limit."), *where)
     month = _("%(used)s of %(total)s minutes used this month") % {
@@ -80,6 +82,15 @@ def _service_limits(found: Figures) -> Line:
         _("Only lifetime limits are set; they never reset. Monthly ones are advised.") if found.total is None else ""
     )
     return Line(question, month, WARNING if advice else OK, advice, *where)
+
+
+def _own_limits(found: Figures, question: str, where: tuple[str, bool, str]) -> Line:
+    """Each user has his own maximum, and the organisation has none for the month."""
+    if found.user_limit is None:
+        advice = _("Only lifetime limits are set; they never reset. Monthly ones are advised.")
+        return Line(question, _("Each user has his own lifetime limit"), WARNING, advice, *where)
+    value = _("%(limit)s minutes/month for each user") % {"limit": minutes_text(found.user_limit)}
+    return Line(question, value, OK, "", *where)
 
 
 def _seats(found: Figures) -> Line:

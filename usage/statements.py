@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -20,9 +21,10 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from audit.signing import current_key_id, public_key_pem, sign
-from licensing.figures import Figures, figures_of, month_end
+from licensing.figures import Figures, figures_of
 from licensing.limits_pages import services as limits_pages
 from licensing.models import DailyUsage, Denial, Entry, Reservation
+from licensing.periods import next_month_start
 from licensing.seats import services as seats_pages
 from tenants.models import Tenant
 from usage.breakdowns import METER, months_of, user_names
@@ -58,15 +60,18 @@ class Sums:
     seconds: dict[Any, int] = field(default_factory=lambda: defaultdict(int))
     entries: dict[Any, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, key: Any, amount: int) -> None:
-        """One entry."""
+    def add(self, key: Any, amount: int, entries: int = 1) -> None:
+        """One entry, or the sum of several."""
         self.seconds[key] += amount
-        self.entries[key] += 1
+        self.entries[key] += entries
 
 
 @dataclass(frozen=True)
 class Books:
-    """The charged entries of a month: how many, their seconds, their digest, and sums by day, user, engine, language."""
+    """The charged entries of a month: how many, their seconds, their digest, and sums by day, user, engine, language.
+
+    Drawn from the daily sums, they have no digest.
+    """
 
     entries: int
     seconds: int
@@ -128,6 +133,37 @@ def books_of(tenant_id: uuid.UUID, period: str, *, first: int | None = None) -> 
     return Books(entries, seconds, digest.hexdigest(), days, users, engines, languages)
 
 
+def daily_books(tenant_id: uuid.UUID, period: str) -> Books:
+    """The same sums from the daily ones, however many entries there are; the nightly comparison watches over them."""
+    rows = DailyUsage.objects.filter(tenant_id=tenant_id, meter=METER, period=period, requests__gt=0)
+    entries, seconds = 0, 0
+    days, users, engines, languages = Sums(), Sums(), Sums(), Sums()
+    for day, user, engine, language, used, requests in rows.values_list(
+        "day", "user_id", "engine", "language", "used", "requests"
+    ):
+        entries, seconds = entries + requests, seconds + used
+        for sums, key in ((days, day), (users, user), (engines, engine), (languages, language)):
+            sums.add(key, used, requests)
+    return Books(entries, seconds, "", days, users, engines, languages)
+
+
+def shown_digest(made: "Statement") -> str:
+    """The digest of a final statement for its page; "" before that, when it changes with every request.
+
+    The ledger is read for it once a process; the signed file never takes it from here.
+    """
+    if not made.final:
+        return ""
+    last = charged(made.tenant.pk, made.period).values_list("id", flat=True).last()
+    return _digest(made.tenant.pk, made.period, made.books.entries, last)
+
+
+@lru_cache(maxsize=512)
+def _digest(tenant_id: uuid.UUID, period: str, _entries: int, _last: int | None) -> str:
+    """Entries are never changed and their ids never used again, so number and last id stand for all of them."""
+    return books_of(tenant_id, period).digest
+
+
 def periods_of(tenant: Tenant, *, at: datetime | None = None) -> list[str]:
     """The months that have a statement: those with usage or denials, and the current one; newest first."""
     current = figures_of(tenant.pk, METER, at=at).period
@@ -135,21 +171,30 @@ def periods_of(tenant: Tenant, *, at: datetime | None = None) -> list[str]:
 
 
 def statement(tenant: Tenant, period: str, *, at: datetime | None = None) -> Statement:
-    """The statement as the ledger stands now."""
+    """The statement as the ledger stands now: every entry of the month is read."""
+    return _statement(tenant, period, books_of(tenant.pk, period), at)
+
+
+def overview(tenant: Tenant, period: str, *, at: datetime | None = None) -> Statement:
+    """The statement for a page, or for the head of a list of entries: from the daily sums, without the digest."""
+    return _statement(tenant, period, daily_books(tenant.pk, period), at)
+
+
+def _statement(tenant: Tenant, period: str, books: Books, at: datetime | None) -> Statement:
     now = at or timezone.now()
     found = figures_of(tenant.pk, METER, period=period, at=now)
     still_open = Reservation.objects.filter(
         tenant=tenant, meter=METER, period=period, state=Reservation.State.OPEN
     ).count()
-    books = books_of(tenant.pk, period)
+    zone = _zone(tenant.pk, period) or found.zone
     denied = Denial.objects.filter(tenant=tenant, meter=METER, period=period).order_by()
     return Statement(
         tenant=tenant,
         period=period,
-        zone=_zone(tenant.pk, period) or found.zone,
+        zone=zone,
         over=not found.current,
         open_reservations=still_open,
-        limits=limits_then(found),
+        limits=limits_then(found, zone),
         books=books,
         denied=dict(sorted(denied.values_list("reason").annotate(number=Count("pk")))),
         names=user_names(books.users.seconds),
@@ -165,12 +210,16 @@ def _zone(tenant_id: uuid.UUID, period: str) -> str:
     )
 
 
-def limits_then(found: Figures) -> dict[str, Any]:
-    """Limits and seats at the end of the month: those of now, with every later change of the audit trail taken back."""
+def limits_then(found: Figures, zone: str) -> dict[str, Any]:
+    """Limits and seats at the end of the month: those of now, with every later change of the audit trail taken back.
+
+    ``zone`` is the one in which the month was counted, which the tenant may have left since.
+    """
     values: dict[str, Any] = {name: getattr(found.limits, name) for name in LIMIT_FIELDS} | {SEATS: found.seats}
     if found.current:
         return values
-    later = AuditEntry.objects.filter(tenant_id=found.tenant_id, at__gte=month_end(found), before__isnull=False)
+    later = AuditEntry.objects.filter(tenant_id=found.tenant_id, before__isnull=False)
+    later = later.filter(at__gte=next_month_start(found.period, zone))
     about = later.filter(action__in=[limits_pages.ACTION, seats_pages.ACTION]).order_by("-position")
     for entry in about.only("before"):
         before: dict[str, Any] = entry.before or {}

@@ -8,7 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from licensing.amounts import minutes_text
-from licensing.limits import SECONDS, FourLimits, lifetime_limit, month_limit, pool
+from licensing.limits import SECONDS, FourLimits, lifetime_limit, month_limit, shared
+from licensing.models import Entitlement
 from licensing.periods import day_of, next_month_start
 from licensing.selectors import Standing
 
@@ -37,13 +38,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Maths:
-    """Both sides, the people that the pool counts, and when the month is over."""
+    """Both sides, the people that the pool counts, and when the month is over.
+
+    ``own``: each user has his own maximum, so there is no pool and the effective limit is that of the organisation.
+    """
 
     licensed: int
     accepted: int
     seats: int | None
     month: Side
     lifetime: Side
+    own: bool
     resets_at: datetime
     zone: str
 
@@ -57,9 +62,9 @@ class Maths:
         both = (self.month, self.lifetime)
         found: list[tuple[str | Promise, Sequence[int | None]]] = [
             (_("Minutes per user"), [None if s.per_user is None else s.per_user * SECONDS for s in both]),
-            (_("Pool of all accepted users"), [s.pool for s in both]),
+            *([] if self.own else [(_("Pool of all accepted users"), [s.pool for s in both])]),
             (_("Cap of the organisation"), [s.cap for s in both]),
-            (_("Effective limit"), [s.effective for s in both]),
+            (_("Limit of all users together") if self.own else _("Effective limit"), [s.effective for s in both]),
             (_("Used"), [s.used for s in both]),
             (_("Reserved"), [s.reserved for s in both]),
             (_("Left"), [s.left for s in both]),
@@ -75,7 +80,7 @@ def maths(now: Standing, limits: FourLimits) -> Maths:
         seats=now.seats,
         month=Side(
             per_user=limits.user_month,
-            pool=pool(limits.user_month, now.accepted),
+            pool=shared(limits, limits.user_month, now.accepted),
             cap=_seconds(limits.org_month),
             effective=month_limit(limits, now.accepted),
             used=now.used.month,
@@ -83,12 +88,13 @@ def maths(now: Standing, limits: FourLimits) -> Maths:
         ),
         lifetime=Side(
             per_user=limits.user_lifetime,
-            pool=pool(limits.user_lifetime, now.accepted),
+            pool=shared(limits, limits.user_lifetime, now.accepted),
             cap=_seconds(limits.org_lifetime),
             effective=lifetime_limit(limits, now.accepted),
             used=now.used.lifetime,
             reserved=now.taken.lifetime - now.used.lifetime,
         ),
+        own=limits.per_user == Entitlement.PerUser.HARD,
         resets_at=next_month_start(now.period, now.zone),
         zone=now.zone,
     )

@@ -11,6 +11,7 @@ from django.db.models import (
     Func,
     IntegerField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -65,7 +66,11 @@ def with_figures(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
     limits = Entitlement.objects.filter(**mine)
     big = BigIntegerField()
     pool = Case(
-        When(per_user=Entitlement.PerUser.POOL, then=Cast(F("user_month"), big) * 60 * F("accepted")),
+        # As licensing.limits.shared: a maximum of each user's own is no sum, unless it is nothing.
+        When(
+            Q(per_user=Entitlement.PerUser.POOL) | Q(user_month=0),
+            then=Cast(F("user_month"), big) * 60 * F("accepted"),
+        ),
         default=None,
         output_field=big,
     )

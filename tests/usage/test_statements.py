@@ -4,11 +4,14 @@ import csv
 import hashlib
 import io
 import random
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.models import AuditEntry
@@ -16,8 +19,9 @@ from licensing.ledger import settle
 from licensing.limits_pages.services import FIELDS, save_limits, stored_limits
 from licensing.models import Bundle, DailyUsage, Entry
 from licensing.seats.services import save_seats
+from tenants.models import Tenant
 from tests.usage.conftest import AT, METER, MINUTES, ask, set_limits, use
-from usage.statements import line_of, signed_file, statement
+from usage.statements import line_of, overview, signed_file, statement
 from usage.verifying import check_file
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.usage.frozen_urls")]
@@ -103,6 +107,54 @@ def test_a_past_statement_names_the_limits_then_in_force(october, licensed):
     assert statement(october, OCTOBER, at=AT).limits["speech_analytics"] is None
     current = statement(october, "2026-11", at=AT).limits
     assert (current["org_month"], current["speech_analytics"]) == (500, 40)
+
+
+def test_a_past_statement_ends_where_its_month_was_counted_though_the_tenant_moved_since(acme, licensed):
+    Tenant.objects.filter(pk=acme.pk).update(time_zone="Pacific/Auckland")
+    set_limits(acme, org_month=3)
+    use(acme, licensed.agent, 60, at=LAST_MONTH)
+    assert Entry.objects.filter(tenant=acme, step="settle").get().zone == "Pacific/Auckland"
+    # October ends in Auckland 13 hours before it ends in UTC: 2026-10-31 11:00 UTC.
+    values = {name: getattr(stored_limits(acme), name) for name in FIELDS} | {"org_month": 9}
+    save_limits(tenant=acme, version=stored_limits(acme).version, values=values, actor="test")
+    Tenant.objects.filter(pk=acme.pk).update(time_zone="UTC")
+    use(acme, licensed.agent, 60)
+    with tampering_with_time(acme, datetime(2026, 10, 31, 12, tzinfo=UTC)):
+        assert statement(acme, OCTOBER, at=AT).limits["org_month"] == 3
+    with tampering_with_time(acme, datetime(2026, 10, 31, 10, tzinfo=UTC)):
+        assert statement(acme, OCTOBER, at=AT).limits["org_month"] == 9
+
+
+@contextmanager
+def tampering_with_time(tenant, at):
+    """The latest change of limits as if it had happened at ``at``."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        assert AuditEntry.objects.filter(tenant_id=tenant.pk, action="service_limits.changed").update(at=at) == 1
+        yield
+        transaction.set_rollback(True)
+
+
+def test_page_and_list_of_entries_read_the_ledger_no_more_often_than_they_must(october, client_for, licensed):
+    client = client_for(licensed.tenant_admin)
+
+    def whole_reads(period: str, **query: str) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            body_of(client.get(url_of(october, period), query))
+        statements = [one["sql"] for one in seen.captured_queries]
+        return sum("licensing_entry" in sql and "LIMIT" not in sql for sql in statements)
+
+    assert whole_reads("2026-11") == 0
+    assert [whole_reads(OCTOBER), whole_reads(OCTOBER)] == [1, 0]
+    assert whole_reads(OCTOBER, format="csv") == 1
+    assert whole_reads(OCTOBER, format="json") == 1
+
+
+def test_the_daily_sums_of_the_page_are_those_of_the_ledger(guide):
+    exact, shown = statement(guide, "2026-11", at=AT).books, overview(guide, "2026-11", at=AT).books
+    for name in ("entries", "seconds", "days", "users", "engines", "languages"):
+        assert getattr(exact, name) == getattr(shown, name), name
 
 
 def test_only_months_with_usage_and_the_current_one_have_a_statement(october, globex, client_for, licensed):

@@ -184,6 +184,7 @@ def usage_of(user: User) -> dict[str, Any]:
     """The month of the viewer's tenant, and the warnings that stand."""
     found = figures_of(user.stands_in, METER)
     seats = _("of %(seats)s seats") % {"seats": f"{found.seats:,}"} if found.seats is not None else _("(no seat limit)")
+    own = _("%(limit)s minutes/month; each user has his own") % {"limit": minutes_text(found.user_limit)}
     return {
         "url": reverse("usage:transcription"),
         "gauge": gauge_of(found),
@@ -191,6 +192,7 @@ def usage_of(user: User) -> dict[str, Any]:
         "facts": [
             (_("Used this month"), _("%(used)s minutes") % {"used": minutes_text(found.month.used)}),
             (_("Total limit"), minutes_text(found.total)),
+            *([(_("Limit per user"), own)] if found.own and found.user_limit is not None else []),
             (_("Days until reset"), str(found.days_left)),
             (_("Denied"), f"{found.month.denied:,}"),
             (_("Speech analytics licences"), f"{found.licensed:,} {seats}"),

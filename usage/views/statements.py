@@ -27,7 +27,9 @@ from usage.statements import (
     Sums,
     entry_rows,
     months_with_sums,
+    overview,
     periods_of,
+    shown_digest,
     signed_file,
     statement,
 )
@@ -95,15 +97,16 @@ class StatementPage(StatementsPage):
         period = kwargs["period"]
         if not PERIOD.match(period) or period not in periods_of(self.tenant_row, at=self.at):
             raise Http404
-        made = statement(self.tenant_row, period, at=self.at)
         name = f"statement-{self.tenant_row.slug}-{period}"
-        if request.GET.get("format") == "csv":
-            header = [_("Entry"), _("Time"), _("Call"), _("User"), _("Engine"), _("Language"), _("Seconds")]
-            return self.audited(csv_response(name, header, entry_rows(made)), made, "csv")
         if request.GET.get("format") == "json":
+            made = statement(self.tenant_row, period, at=self.at)
             response = HttpResponse(signed_file(made), content_type="application/json")
             response["Content-Disposition"] = f'attachment; filename="{name}.json"'
             return self.audited(response, made, "json")
+        made = overview(self.tenant_row, period, at=self.at)
+        if request.GET.get("format") == "csv":
+            header = [_("Entry"), _("Time"), _("Call"), _("User"), _("Engine"), _("Language"), _("Seconds")]
+            return self.audited(csv_response(name, header, entry_rows(made)), made, "csv")
         return self.show(self.context(**content_of(made)))
 
     def audited(self, response: Any, made: Statement, form: str) -> HttpResponseBase:
@@ -142,7 +145,7 @@ def content_of(made: Statement) -> dict[str, Any]:
             (_("Seconds charged"), f"{books.seconds:,}"),
         ],
         "limits": limit_lines(made.limits),
-        "digest": books.digest,
+        "digest": shown_digest(made),
         "tables": [
             table(_("By day"), _("Day"), books.days, {day: day.isoformat() for day in books.days.seconds}, by_key=True),
             table(_("By user"), _("User"), books.users, user_texts(made)),
@@ -172,7 +175,8 @@ def limit_lines(limits: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     lines = [(label, _("Unlimited") if limits[key] is None else f"{limits[key]:,}") for label, key in fields]
     policy = {code: str(label) for code, label in Entitlement.Policy.choices}.get(limits["policy"], limits["policy"])
-    return [*lines, (_("When a limit is reached"), policy)]
+    sharing = dict(Entitlement.PerUser.choices).get(limits["per_user"], limits["per_user"])
+    return [*lines, (_("Limits per user"), sharing), (_("When a limit is reached"), policy)]
 
 
 def table(title: str, head: str, sums: Sums, names: dict[Any, str], *, by_key: bool = False) -> dict[str, Any]:

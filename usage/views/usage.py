@@ -230,10 +230,11 @@ def tiles_of(found: Figures) -> list[dict[str, Any]]:
         return [used | {"label": _("Used in %(month)s") % {"month": found.period}}, requests, denied]
     if found.reserved:
         used["note"] = _("minutes; %(reserved)s more are reserved") % {"reserved": minutes_text(found.reserved)}
+    own = _("minutes/month; each user has his own") if found.own else _("minutes/month")
     seats = _("all have a seat") if found.accepted == found.licensed else _("%(n)s with a seat") % {"n": found.accepted}
     return [
         {"label": _("Licensed users"), "value": f"{found.licensed:,}", "note": seats},
-        {"label": _("Limit per user"), "value": minutes_text(found.user_limit), "note": _("minutes/month")},
+        {"label": _("Limit per user"), "value": minutes_text(found.user_limit), "note": own},
         {"label": _("Total limit"), "value": minutes_text(found.total), "note": limited_by(found)},
         used,
         {
@@ -253,8 +254,8 @@ def tiles_of(found: Figures) -> list[dict[str, Any]]:
 def limited_by(found: Figures) -> str:
     """Where the total comes from."""
     if found.total is None:
-        return ""
-    if found.user_limit is None or found.total < found.user_limit * found.accepted:
+        return _("for all users together") if found.own else ""
+    if found.own or found.user_limit is None or found.total < found.user_limit * found.accepted:
         return _("minutes; limit of the organisation")
     return _("minutes: %(users)s × %(limit)s") % {
         "users": f"{found.accepted:,}",
@@ -338,6 +339,7 @@ def figure_lines(found: Figures) -> Iterable[tuple[str, Any]]:
         yield _("Licensed users"), found.licensed
         yield _("With a seat"), found.accepted
         yield _("Limit per user (minutes/month)"), minutes_cell(found.user_limit)
+        yield _("Limits per user"), found.limits.get_per_user_display()
         yield _("Total limit (minutes)"), minutes_cell(found.total)
     yield _("Used (minutes)"), minutes_cell(found.month.used)
     yield _("Used (seconds)"), found.month.used
