@@ -1,16 +1,23 @@
-"""Warnings before a service limit is reached: once for each tenant, month, limit and threshold, on pages and by e-mail."""
+"""Warnings before a service limit is reached: once for each tenant, month, limit and threshold, on pages and by e-mail.
+
+A limit of nothing gives none: the check list and the denied requests tell that. A threshold that stands no longer,
+because the limit was raised, is forgotten, so that reaching it again warns again.
+"""
 
 import logging
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -33,12 +40,24 @@ THRESHOLDS = ((Kind.FULL, 100), (Kind.NINETY_FIVE, 95), (Kind.EIGHTY, 80), (Kind
 NEARLY = 95
 # A warning that could not be sent for so long says nothing new any more.
 SEND_WITHIN = timedelta(hours=24)
+# A warning that was claimed and not sent, whether refused or its worker died, is tried again after so long.
+RETRY_AFTER = timedelta(minutes=15)
+# The task runs every minute; what a slow server leaves is for the next run.
+SEND_FOR_S = 45.0
 ACTOR = "system:alerts"
+# Tenant, period, limit, kind.
+Key = tuple[uuid.UUID, str, str, str]
 
 INSERT = """
 INSERT INTO licensing_limitalert (tenant_id, meter, period, "limit", kind, used, allowed, at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (tenant_id, meter, period, "limit", kind) DO NOTHING RETURNING id
+"""
+
+CLAIM = """
+UPDATE licensing_limitalert SET claimed_at = %(now)s
+WHERE id = ANY(%(ids)s) AND mailed_at IS NULL AND (claimed_at IS NULL OR claimed_at <= %(before)s)
+RETURNING id
 """
 
 
@@ -91,23 +110,50 @@ def check(meter: Meter, *, at: datetime | None = None) -> int:
     limited = Tenant.objects.filter(entitlement__isnull=False).exclude(state=Tenant.State.DELETED)
     found = figures(list(limited.values_list("pk", flat=True)), meter, at=now)
     refused = _refused(meter, found)
-    wanted = [
-        (one, use, kind)
+    wanted: dict[Key, tuple[Figures, LimitUse, Kind]] = {
+        (one.tenant_id, period_of(one, use), use.reason.value, kind.value): (one, use, kind)
         for one in found
         for use in one.limit_uses()
         for kind in kinds_of(use, refused=(one.tenant_id, period_of(one, use), use.reason) in refused)
-    ]
-    known = set(
-        LimitAlert.objects.filter(meter=meter, tenant_id__in={one.tenant_id for one, _use, _kind in wanted})
-        .filter(period__in={period_of(one, use) for one, use, _kind in wanted})
-        .values_list("tenant_id", "period", "limit", "kind")
-    )
-    new = [w for w in wanted if (w[0].tenant_id, period_of(w[0], w[1]), w[1].reason.value, w[2].value) not in known]
+    }
+    known = _known(meter, found)
+    _forget(found, known, wanted)
+    new = [values for key, values in wanted.items() if key not in known]
     return sum(_record(one, use, kind, meter, now) for one, use, kind in new)
 
 
+def _known(meter: Meter, found: Iterable[Figures]) -> dict[Key, LimitAlert]:
+    """The warnings that were given in the months of the figures, and for lifetime limits."""
+    periods = {one.tenant_id: {one.period, NEVER} for one in found}
+    rows = LimitAlert.objects.filter(meter=meter, tenant_id__in=periods, period__in=set().union(*periods.values()))
+    return {
+        (alert.tenant_id, alert.period, alert.limit, alert.kind): alert
+        for alert in rows
+        if alert.period in periods[alert.tenant_id]
+    }
+
+
+def _forget(found: Iterable[Figures], known: dict[Key, LimitAlert], wanted: Collection[Key]) -> None:
+    """Drop warnings that stand no longer. Use only grows, so the limit is another one, or there is none any more.
+
+    A forecast comes and goes with the pace: it may only warn again when the limit is another one.
+    """
+    allowed = {
+        (one.tenant_id, period_of(one, use), use.reason.value): use.allowed for one in found for use in one.limit_uses()
+    }
+    gone = [
+        alert.pk
+        for key, alert in known.items()
+        if key not in wanted and (alert.kind != Kind.FORECAST or allowed.get(key[:3]) != alert.allowed)
+    ]
+    if gone:
+        LimitAlert.objects.filter(pk__in=gone).delete()
+
+
 def kinds_of(use: LimitUse, *, refused: bool = False) -> list[LimitAlert.Kind]:
-    """The thresholds that the limit has passed, and whether it will run out before the reset."""
+    """The thresholds that the limit has passed, and whether it will run out before the reset; none of a limit of nothing."""
+    if not use.allowed:
+        return []
     passed = [kind for kind, share in THRESHOLDS if 100 * use.used >= share * use.allowed]
     if refused and Kind.FULL not in passed and Kind.NINETY_FIVE in passed:
         passed.insert(0, Kind.FULL)
@@ -123,7 +169,7 @@ def period_of(found: Figures, use: LimitUse) -> str:
 
 def _refused(meter: Meter, found: Iterable[Figures]) -> set[tuple[uuid.UUID, str, Reason]]:
     """The nearly used limits that have denied a request in their period."""
-    near = [(one, use) for one in found for use in one.limit_uses() if 100 * use.used >= NEARLY * use.allowed]
+    near = [(one, use) for one in found for use in one.limit_uses() if 100 * use.used >= NEARLY * use.allowed > 0]
     if not near:
         return set()
     rows = Denial.objects.filter(
@@ -205,32 +251,61 @@ def mail_is_set_up() -> bool:
 
 
 def send_mails(meter: Meter, *, at: datetime | None = None) -> int:
-    """Send what was recorded and not sent yet, one e-mail a tenant; return how many were sent.
+    """Send what was recorded and not sent yet, one e-mail a tenant that is ready; return how many were sent.
 
-    A warning is marked as sent after the mail server has taken it: a crash in between sends it a second time, never not
-    at all. A tenant whose e-mail is refused is tried again at the next check, and keeps nobody else waiting.
+    Whoever sends a warning claims it first, so runs that overlap send nothing twice. It is marked as sent after the mail
+    server has taken it: a crash in between sends it a second time, never not at all. What was refused is tried again
+    every 15 minutes for a day. All e-mails go over one connection, and the run ends in time for the next.
     """
     if not mail_is_set_up():
         return 0
-    now = at or timezone.now()
+    now, until = at or timezone.now(), time.monotonic() + SEND_FOR_S
+    rows = LimitAlert.objects.filter(meter=meter, mailed_at=None, tenant__state=Tenant.State.READY)
     due: dict[uuid.UUID, list[LimitAlert]] = defaultdict(list)
-    for alert in LimitAlert.objects.filter(meter=meter, mailed_at=None, at__gt=now - SEND_WITHIN):
+    for alert in rows.filter(at__gt=now - SEND_WITHIN).exclude(claimed_at__gt=now - RETRY_AFTER):
         due[alert.tenant_id].append(alert)
     sent = 0
-    for one in figures(list(due), meter, at=now) if due else []:
-        notices = notices_of([one], meter, due[one.tenant_id]).get(one.tenant_id, [])
-        message = message_of(one, notices) if notices else None
-        if message is None:
-            continue
-        try:
-            message.send()
-        except (SMTPException, OSError) as error:
-            logger.warning("E-mail about limits of tenant %s was not sent: %s", one.tenant_id, type(error).__name__)
-            continue
-        keys = [alert.pk for alert in due[one.tenant_id]]
-        LimitAlert.objects.filter(pk__in=keys, mailed_at=None).update(mailed_at=timezone.now())
-        sent += 1
+    server = get_connection()
+    try:
+        if due:
+            server.open()
+        for one in figures(list(due), meter, at=now) if due else []:
+            if time.monotonic() > until:
+                break
+            sent += _send(server, one, meter, _claim(due[one.tenant_id], now))
+    except (SMTPException, OSError) as error:
+        logger.warning("The mail server failed (%s); e-mails about limits wait", type(error).__name__)
+    finally:
+        with suppress(SMTPException, OSError):
+            server.close()
     return sent
+
+
+def _send(server: BaseEmailBackend, one: Figures, meter: Meter, claimed: Sequence[LimitAlert]) -> bool:
+    """Send a tenant's warnings and mark them; False when there is nothing to say or the message was refused.
+
+    Raises SMTPException or OSError when the server itself failed.
+    """
+    notices = notices_of([one], meter, claimed).get(one.tenant_id, []) if claimed else []
+    message = message_of(one, notices) if notices else None
+    if message is None:
+        return False
+    try:
+        server.send_messages([message])
+    except (SMTPRecipientsRefused, SMTPResponseException) as error:
+        logger.warning("E-mail about limits of tenant %s was refused: %s", one.tenant_id, type(error).__name__)
+        return False
+    LimitAlert.objects.filter(pk__in=[a.pk for a in claimed], mailed_at=None).update(mailed_at=timezone.now())
+    return True
+
+
+def _claim(alerts: Sequence[LimitAlert], now: datetime) -> list[LimitAlert]:
+    """Those of a tenant's alerts that no other worker is sending, claimed for this one."""
+    values: dict[str, Any] = {"ids": [alert.pk for alert in alerts], "now": now, "before": now - RETRY_AFTER}
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, values)
+        mine = {row[0] for row in cursor.fetchall()}
+    return [alert for alert in alerts if alert.pk in mine]
 
 
 def message_of(one: Figures, notices: Sequence[Notice]) -> EmailMessage | None:

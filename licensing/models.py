@@ -301,7 +301,10 @@ class DailyUsage(models.Model):
 
 
 class LimitAlert(models.Model):
-    """A warning that was given: once for each tenant, meter, month, limit and threshold."""
+    """A warning that was given: once for each tenant, meter, month, limit and threshold, as long as it stands.
+
+    ``claimed_at``: a worker was about to send it then.
+    """
 
     class Kind(models.TextChoices):
         """Shares of a limit, or the forecast."""
@@ -321,6 +324,7 @@ class LimitAlert(models.Model):
     allowed = models.BigIntegerField()
     at = models.DateTimeField()
     mailed_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

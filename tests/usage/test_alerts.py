@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.models import AuditEntry
-from licensing.alerts import check, pressing, send_mails
+from licensing.alerts import RETRY_AFTER, check, pressing, send_mails
 from licensing.figures import figures_of
 from licensing.models import LimitAlert
 from licensing.periods import month_of
 from tenants.models import Tenant
+from tests.licensing.conftest import set_seats
+from tests.usage import mail_servers
 from tests.usage.conftest import AT, METER, ask, set_limits, use
 from usage.tasks import check_limits
 
@@ -89,6 +92,45 @@ def test_a_limit_that_denies_is_reached_though_seconds_are_left(acme, licensed):
     assert "100" in kinds(acme)["limit_org_month"]
 
 
+def test_a_limit_of_nothing_gives_no_warning_and_uses_none_up(acme, licensed):
+    set_limits(acme, user_month=10_000, org_lifetime=0)
+    set_seats(acme, 0)
+    check(METER, at=AT)
+    assert kinds(acme) == {}
+    set_seats(acme, 2)
+    set_limits(acme, user_month=10_000, org_lifetime=None)
+    use(acme, licensed.agent, 10_000 * 60)
+    assert check(METER, at=AT) == 1
+    assert kinds(acme) == {"limit_user_month": {"50"}}
+
+
+def test_a_raised_limit_warns_again_when_it_is_reached_again(acme, licensed):
+    set_limits(acme, org_month=100, org_lifetime=100)
+    use(acme, licensed.agent, 60 * 60)
+    assert check(METER, at=AT) == 2
+    set_limits(acme, org_month=200, org_lifetime=200)
+    assert check(METER, at=AT) == 0
+    assert kinds(acme) == {}
+    use(acme, licensed.agent, 40 * 60)
+    assert check(METER, at=AT) == 2
+    assert kinds(acme) == {"limit_org_month": {"50"}, "limit_org_lifetime": {"50"}}
+
+
+def test_a_forecast_that_goes_and_comes_back_with_the_pace_warns_once(acme, licensed):
+    set_limits(acme, org_month=160)
+    for days in range(1, 8):
+        use(acme, licensed.agent, 10 * 60, at=AT - timedelta(days=days))
+    check(METER, at=AT)
+    assert "forecast" in kinds(acme)["limit_org_month"]
+    idle = AT + timedelta(days=5)
+    check(METER, at=idle)
+    assert "forecast" in kinds(acme)["limit_org_month"]
+    assert check(METER, at=AT) == 0
+    set_limits(acme, org_month=400)
+    check(METER, at=AT)
+    assert "forecast" not in kinds(acme).get("limit_org_month", set())
+
+
 def test_the_forecast_warns_only_when_the_limit_comes_before_the_reset(acme, licensed):
     set_limits(acme, org_month=200)
     for days in range(1, 8):
@@ -140,8 +182,53 @@ def test_a_refused_mail_is_tried_again_and_keeps_nobody_waiting(reachable, globe
     assert send_mails(METER) == 1
     assert list(LimitAlert.objects.filter(mailed_at=None).values_list("tenant_id", flat=True)) == [reachable.pk]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert send_mails(METER) == 1
     assert send_mails(METER) == 0
+    later = timezone.now() + RETRY_AFTER
+    assert send_mails(METER, at=later) == 1
+    assert send_mails(METER, at=later + RETRY_AFTER) == 0
+
+
+def test_a_warning_that_another_worker_is_sending_is_not_sent_twice(reachable, licensed, mail_server, settings):
+    set_limits(reachable, org_month=100)
+    use(reachable, licensed.agent, 60 * 60, at=None)
+    check(METER)
+    settings.EMAIL_BACKEND = "tests.usage.mail_servers.RunsAgain"
+    assert send_mails(METER) == 1
+    assert len(mail.outbox) == 1
+
+
+def test_all_mails_go_over_one_connection_and_a_server_that_is_down_is_asked_once(
+    reachable, globex, licensed, mail_server, settings
+):
+    Tenant.objects.filter(pk=globex.pk).update(contact_email="contact@globex.example")
+    for tenant, user in ((reachable, licensed.agent), (globex, licensed.stranger)):
+        set_limits(tenant, org_month=100)
+        use(tenant, user, 60 * 60, at=None)
+    check(METER)
+    mail_servers.opened.clear()
+    settings.EMAIL_BACKEND = "tests.usage.mail_servers.Down"
+    assert send_mails(METER) == 0
+    assert mail_servers.opened == ["down"]
+    settings.EMAIL_BACKEND = "tests.usage.mail_servers.Counts"
+    assert send_mails(METER) == 2
+    assert mail_servers.opened == ["down", "up"]
+
+
+def test_only_a_tenant_that_is_ready_gets_mail(reachable, licensed, mail_server):
+    set_limits(reachable, org_month=100)
+    use(reachable, licensed.agent, 60 * 60, at=None)
+    check(METER)
+    Tenant.objects.filter(pk=reachable.pk).update(state="suspended")
+    assert send_mails(METER) == 0
+    Tenant.objects.filter(pk=reachable.pk).update(state="ready")
+    assert send_mails(METER) == 1
+
+
+def test_a_warning_older_than_a_day_is_not_sent_any_more(reachable, licensed, mail_server):
+    set_limits(reachable, org_month=100)
+    use(reachable, licensed.agent, 60 * 60, at=None)
+    check(METER)
+    assert send_mails(METER, at=timezone.now() + timedelta(hours=25)) == 0
 
 
 def test_without_a_mail_server_nothing_is_sent_and_the_page_says_so(reachable, licensed, client_for, settings):
@@ -174,7 +261,7 @@ def test_the_home_of_a_tenant_has_its_month(acme, licensed, client_for):
     set_limits(acme, org_month=100)
     use(acme, licensed.agent, 25 * 60, at=None)
     found = figures_of(acme.pk, METER)
-    assert found.period == month_of(AT, found.zone) or found.current
+    assert (found.current, found.period) == (True, month_of(timezone.now(), found.zone))
     page = client_for(licensed.tenant_admin).get("/").content.decode()
     for text in ("Transcription this month", "25 minutes", "25.0 %", "2 (no seat limit)"):
         assert text in page, text
