@@ -87,12 +87,6 @@ def verify_chains(*, checkpoint: Path | None = None, tenant_id: uuid.UUID | None
     return Report(len(chosen), entries, points.lines, findings)
 
 
-def first_break(tenant_id: uuid.UUID) -> int | None:
-    """The position of the first entry of the chain that does not fit, or None when all is well."""
-    finding = walk_chain(tenant_id, {}).finding
-    return finding.position if finding is not None else None
-
-
 def walk_chain(tenant_id: uuid.UUID, points: dict[int, str]) -> Walk:
     """Walk one chain, to its end or to the first finding; ``points`` are positions with the digest they once had."""
     walk = Walk(tenant_id)

@@ -13,7 +13,7 @@ from django.db.models.functions import Collate
 from accounts.models import User
 from licensing.gates import Seat
 from licensing.limits import Counters
-from licensing.models import Account, Bundle, Entitlement, Meter, SeatLimit, UserLicence
+from licensing.models import Bundle, Entitlement, Meter, SeatLimit, UserLicence
 from licensing.periods import month_start, settled_month
 from tenants.models import Tenant
 
@@ -130,11 +130,6 @@ def _ranks_at(
 ) -> Mapping[uuid.UUID, int]:
     ranked = ranked_users(tenant_id, bundle)
     return MappingProxyType({user_id: rank for rank, user_id in enumerate(ranked, start=1)})
-
-
-def account_of(tenant_id: uuid.UUID, meter: Meter) -> Account | None:
-    """The counters, or None before the first reservation."""
-    return Account.objects.filter(tenant_id=tenant_id, meter=meter).first()
 
 
 def seat_limits(tenant_id: uuid.UUID) -> dict[str, int]:

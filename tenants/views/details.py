@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -133,8 +132,3 @@ class Provisioning(TenantPage):
     def context(self, **extra: Any) -> dict[str, Any]:
         """No tabs yet."""
         return Page.context(self, tenant_row=self.tenant_row, **extra)
-
-
-def tenant_url(tenant: Tenant) -> str:
-    """The address of the tab General."""
-    return reverse("tenants:tenant", args=[tenant.pk])

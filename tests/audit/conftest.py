@@ -1,5 +1,6 @@
 """What several tests of the audit trail use: a chain to grow, and a hand that can tamper."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from audit.services import append
+from audit.verification import verify_chains
 
 
 def say(tenant, action="step", **changes) -> None:
@@ -28,6 +30,12 @@ def grow(tenant, number: int) -> None:
             after={"limit": step + 1} if step % 2 else None,
             reason="because" if step % 3 else "",
         )
+
+
+def first_break(tenant_id: uuid.UUID) -> int | None:
+    """The position of the first entry of the chain that does not fit, or None when all is well."""
+    findings = verify_chains(tenant_id=tenant_id).findings
+    return findings[0].position if findings else None
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from audit.models import AuditEntry
-from audit.verification import first_break
 from core.middleware import peer_address
+from tests.audit.conftest import first_break
 from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
 
 pytestmark = pytest.mark.django_db

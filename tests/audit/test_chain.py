@@ -9,9 +9,8 @@ from django.db import DatabaseError, connection, transaction
 
 from audit.models import AuditEntry
 from audit.services import SECRET, append, changes, grouped
-from audit.verification import first_break
 from core.logs import acting_tenant, client_ip, request_id
-from tests.audit.conftest import grow, say
+from tests.audit.conftest import first_break, grow, say
 
 pytestmark = pytest.mark.django_db
 
