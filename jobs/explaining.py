@@ -6,7 +6,7 @@ pass would say now is computed by the same functions that a pass uses, and reser
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import Permission
 from core.outcomes import Reason
-from jobs.kinds import kind_of
+from jobs.kinds import Check, kind_of
 from jobs.models import JobDefinition, Record, RecordEvent
-from licensing.gates import Facts, GateResult, judge
-from licensing.limits import org_limits
+from jobs.passes import scope_of
+from licensing.gates import GateResult
+from licensing.ledger import foretell
 from licensing.models import NOBODY, Denial, Reservation
-from licensing.selectors import standing
 from tenants.models import Tenant
 
 
@@ -80,26 +80,52 @@ def explain_record(record: Record, user: User) -> list[Explanation]:
 def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: User) -> Explanation | None:
     """What a pass of ``job`` would decide about the conversation now; inside the tenant. None when it is gone."""
     kind = kind_of(job)
-    facts = kind.explain(job.filters, record_id)
+    facts = kind.explain(job.settings, job.filters, tenant, record_id)
     if facts is None:
         return None
     person = User.objects.filter(pk=facts.user_id or NOBODY).first()
     view = Viewpoint(user, tenant, kind.filter_fields, person.username if person is not None else "")
-    now = standing(tenant.pk, facts.meter)
-    limits = org_limits(now.limits, now.accepted, now.taken)
-    refusal, trace = judge(Facts(now.enabled, now.seat_of(facts.user_id), limits, facts.amount))
-    lines = _lines([result.line() for result in (*facts.filters, *trace)], view)
+    at, _refusal, trace = foretell(tenant_id=tenant.pk, meter=facts.meter, user_id=facts.user_id, amount=facts.amount)
+    lines = [_check_line(check, view) for check in (*_job_checks(job, tenant), *facts.checks)]
     if facts.problem:
         label = Reason.label_of(facts.problem)
-        lines.insert(0, Line(_("Recording"), label, _("audio that can be decoded"), False, _("Take the call in again")))
-    filtered = next((line for line in lines if not line.passed), None)
-    passed = refusal is None and filtered is None
+        lines.append(Line(_("Recording"), label, _("audio that can be decoded"), False, _("Take the call in again")))
+    lines += _lines([result.line() for result in (*facts.filters, *trace)], view)
+    failed = next((line for line in lines if not line.passed), None)
     verdict = (
         _("It would be processed.")
-        if passed
-        else _("It would not be processed: %(gate)s.") % {"gate": filtered.label if filtered is not None else ""}
+        if failed is None
+        else _("It would not be processed: %(gate)s.") % {"gate": failed.label}
     )
-    return Explanation(_("As of now, by the job “%(name)s”") % {"name": job.name}, now.at, verdict, passed, lines)
+    title = _("As of now, by the job “%(name)s”") % {"name": job.name}
+    return Explanation(title, at, verdict, failed is None, lines)
+
+
+def _job_checks(job: JobDefinition, tenant: Tenant) -> list[Check]:
+    """What a pass asks before it looks at the record."""
+    where = {"route": "jobs:jobs", "right": Permission.JOBS_VIEW}
+    state = _("enabled") if job.enabled else _("disabled")
+    inside = scope_of(job).holds(tenant)
+    scope = _("includes this tenant") if inside else _("does not include this tenant")
+    return [
+        Check(_("Job"), state, _("enabled"), job.enabled, _("Enable the job"), **where),
+        Check(
+            _("Access scope"),
+            scope,
+            _("includes this tenant"),
+            inside,
+            _("Change the access scope of the job"),
+            **where,
+        ),
+    ]
+
+
+def _check_line(check: Check, view: Viewpoint) -> Line:
+    line = Line(check.label, check.seen, check.rule, check.passed)
+    if check.passed:
+        return line
+    url = reverse(check.route) if check.route and view.user.has(check.right) else ""
+    return replace(line, action=check.advice, url=url)
 
 
 def records_of(tenant: Tenant, record_id: uuid.UUID) -> list[Record]:
@@ -173,10 +199,9 @@ def _with_advice(line: Line, result: GateResult, view: Viewpoint) -> Line:
     if result.passed:
         return line
     action, route, arguments, right = _advice(result, view)
-    url = _link(route, arguments) if view.user.has(right) else ""
-    if url and route == "licensing:users" and view.person:
-        url = f"{url}?q={view.person}"
-    return Line(line.label, line.seen, line.rule, line.passed, action, url)
+    query = {"q": view.person} if route == "licensing:users" and view.person else None
+    url = _link(route, arguments, query) if view.user.has(right) else ""
+    return replace(line, action=action, url=url)
 
 
 def _advice(result: GateResult, view: Viewpoint) -> tuple[str, str, list[Any], str]:
@@ -186,7 +211,12 @@ def _advice(result: GateResult, view: Viewpoint) -> tuple[str, str, list[Any], s
     if result.gate == "licence" or result.gate.startswith("filter:user.license"):
         return _("Assign the licence to the user"), "licensing:users", [], Permission.USERS_VIEW
     if result.gate == "seat":
-        return _("See who has a seat; raise the License Limit"), "licensing:seats", tenant, Permission.USERS_VIEW
+        return (
+            _("See who has a seat; raise the License Limit"),
+            "licensing:seats",
+            tenant,
+            Permission.LICENCE_LIMITS_VIEW,
+        )
     if result.gate.startswith("filter:"):
         return _("Change the filters of the job"), "jobs:jobs", [], Permission.JOBS_VIEW
     return (
@@ -197,9 +227,10 @@ def _advice(result: GateResult, view: Viewpoint) -> tuple[str, str, list[Any], s
     )
 
 
-def _link(route: str, arguments: Sequence[Any]) -> str:
+def _link(route: str, arguments: Sequence[Any], query: Mapping[str, str] | None = None) -> str:
+    """User names may hold any character, so the query is encoded here."""
     try:
-        return reverse(route, args=arguments)
+        return reverse(route, args=arguments, query=query)
     except NoReverseMatch:
         return ""
 

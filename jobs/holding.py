@@ -1,4 +1,7 @@
-"""Records that a service limit holds back: they wake when the limits, seats or licences of their tenant change."""
+"""Records that a service limit holds back: they wake when the limits, seats or licences of their tenant change.
+
+Enabling people who hold a licence is such a change: it raises the pool.
+"""
 
 from django.db import connection
 

@@ -77,9 +77,26 @@ Verdict = Go | Refuse | Hold
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """The facts of "Why?" as of now: filters, and the request that would be made of ``meter``."""
+class Check:
+    """Something besides filters and gates that must be right before a pass works, in words fit for every viewer.
 
+    ``advice`` with ``route`` (without arguments) says where it is mended by those who hold ``right``.
+    """
+
+    label: str
+    seen: str
+    rule: str
+    passed: bool
+    advice: str = ""
+    route: str = ""
+    right: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The facts of "Why?" as of now: the kind's own checks, filters, and the request that would be made of ``meter``."""
+
+    checks: tuple[Check, ...]
     filters: tuple[GateResult, ...]
     meter: Meter
     user_id: uuid.UUID | None
@@ -192,8 +209,10 @@ class Kind(Protocol):
         """Choices of the settings' form fields."""
         ...
 
-    def explain(self, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> "Explained | None":
-        """What the filters would say now, and what the ledger would be asked; inside the tenant. None: it is gone."""
+    def explain(
+        self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
+    ) -> "Explained | None":
+        """What a pass would meet now, and what the ledger would be asked; inside the tenant. None: it is gone."""
         ...
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:

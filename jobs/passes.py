@@ -83,7 +83,7 @@ class PassRunner:
         self.total = self.processed = self.uploaded = 0
         self.waiting: set[int] = set()
         self.gate = asyncio.Semaphore(session.concurrency)
-        self.scope = _tenants_in_scope(job)
+        self.scope = scope_of(job)
 
     def counters(self) -> dict[str, int]:
         """What the pass has counted so far (domain M5)."""
@@ -303,7 +303,8 @@ class Scope:
         return tenant.pk in self.tenant_ids
 
 
-def _tenants_in_scope(job: JobDefinition) -> Scope:
+def scope_of(job: JobDefinition) -> Scope:
+    """The tenants of the job as they are now."""
     ids: set[uuid.UUID] = set()
     if job.access_scope == AccessScope.ONE_TENANT and job.tenant_id is not None:
         ids = {job.tenant_id}

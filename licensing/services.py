@@ -10,14 +10,18 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.people import append_many, chunks, key_of, password_hash, store_user
+from accounts.people import set_enabled as set_people_enabled
 from accounts.permissions import Permission
+from accounts.services import people_changed
 from audit.services import append
 from core.errors import NotAllowed
 from licensing.models import NOBODY, Bundle, UserLicence
 from licensing.seats.effects import Effect, Holder, demand_confirmed, effect_of, holders_of
-from licensing.selectors import seat_limits
+from licensing.selectors import METERED_BUNDLE, seat_limits
 from licensing.statements import entitlements_changed
 from tenants.models import Tenant, TenantGroup
+
+METERED = frozenset(METERED_BUNDLE.values())
 
 
 @transaction.atomic
@@ -27,15 +31,6 @@ def grant(*, user: User, bundle: Bundle, actor: str) -> None:
     if created:
         entitlements_changed(user.tenant_id)
         _audit(user, bundle, "licence.granted", actor)
-
-
-@transaction.atomic
-def revoke(*, user: User, bundle: Bundle, actor: str) -> None:
-    """Take the licence away; what is already uploaded to an engine is still finished (domain C21)."""
-    deleted, _by_model = UserLicence.objects.filter(user=user, bundle=bundle).delete()
-    if deleted:
-        entitlements_changed(user.tenant_id)
-        _audit(user, bundle, "licence.revoked", actor)
 
 
 def save_person(
@@ -73,6 +68,9 @@ def save_person(
             tenant_groups=tenant_groups,
         )
         demand_confirmed(effects, confirmed)
+        if held & METERED and user is not None and not user.is_active and stored.user.is_active:
+            # More people fill the pool: who was held back by it looks again.
+            entitlements_changed(tenant.pk)
         if held != target:
             _set_licences(stored.user, held, target)
             stored.before["licences"], stored.after["licences"] = sorted(held), sorted(target)
@@ -87,6 +85,20 @@ def save_person(
             after=stored.after,
         )
     return stored.user
+
+
+@transaction.atomic
+def set_enabled(*, users: QuerySet[User], enabled: bool, editor: User) -> int:
+    """As ``accounts.people.set_enabled``; enabling licensed people raises the pool, so held records look again."""
+    if enabled:
+        concerned = User.objects.filter(pk__in=users.order_by().values("pk"), is_active=False).select_related(None)
+        # Locks in the order of every change of people and licences: users, tenant, account, audit chain.
+        locked = list(concerned.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        licensed = UserLicence.objects.filter(user__in=locked, bundle__in=METERED).order_by()
+        for tenant_id in sorted(set(licensed.values_list("user__tenant_id", flat=True))):
+            people_changed(tenant_id)
+            entitlements_changed(tenant_id)
+    return set_people_enabled(users=users, enabled=enabled, editor=editor)
 
 
 def set_licence(*, users: QuerySet[User], bundle: Bundle, held: bool, editor: User) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.permissions import Permission
 from conversations.audio import AudioUnavailable, extension_of, read_recording
 from conversations.models import TranscriptionState
 from conversations.preparing import prepare_transcript
@@ -18,7 +19,19 @@ from conversations.services import NewTranscript, set_transcription_states, stor
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.filters import FilterField, judge_filters
-from jobs.kinds import Claimed, Explained, Finished, Go, Hold, KindPaused, Refuse, StillPending, Submitted, Verdict
+from jobs.kinds import (
+    Check,
+    Claimed,
+    Explained,
+    Finished,
+    Go,
+    Hold,
+    KindPaused,
+    Refuse,
+    StillPending,
+    Submitted,
+    Verdict,
+)
 from jobs.models import Record
 from licensing.gates import GateResult
 from licensing.ledger import Denied, reserve, settle
@@ -75,7 +88,9 @@ class TranscriptionKind:
             "engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]
         }
 
-    def explain(self, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> Explained | None:
+    def explain(
+        self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
+    ) -> Explained | None:
         """As a pass would judge the call now, without asking the ledger."""
         call = call_facts([record_id]).get(record_id)
         if call is None:
@@ -84,7 +99,8 @@ class TranscriptionKind:
         _refused, trace = judge_filters(filters, _filter_facts(call, licensed))
         problem = Reason.NO_AUDIO.value if call.recording is None else call.recording.problem
         amount = 0 if call.recording is None else _metered(call)
-        return Explained(trace, Meter.TRANSCRIPTION_SECONDS, call.user_id, amount, problem)
+        checks = _engine_checks(settings, tenant)
+        return Explained(checks, trace, Meter.TRANSCRIPTION_SECONDS, call.user_id, amount, problem)
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
@@ -176,7 +192,7 @@ class TranscriptionSession:
         refused, trace = judge_filters(self.filters, _filter_facts(call, licensed))
         if refused is not None:
             return refused, trace
-        if self.engine.visibility == Visibility.ONE_TENANT and self.engine.tenant_id != tenant.pk:
+        if not _open_to(self.engine, tenant):
             return f"{Reason.FILTERED}:engine.visibility", trace
         return None, trace
 
@@ -243,6 +259,44 @@ def _engine(job_settings: Mapping[str, Any]) -> SpeechEngine:
     if engine is None:
         raise KindPaused(_("The engine of this job was deleted."))
     return engine
+
+
+def _open_to(engine: SpeechEngine, tenant: Tenant) -> bool:
+    return engine.visibility != Visibility.ONE_TENANT or engine.tenant_id == tenant.pk
+
+
+def _engine_checks(job_settings: Mapping[str, Any], tenant: Tenant) -> tuple[Check, ...]:
+    """The engine as a pass meets it. Neither its name nor why it is paused: tenants read this."""
+    where = {"route": "transcription:engines", "right": Permission.ENGINES_VIEW}
+    label = _("Speech engine")
+    try:
+        engine = _engine(job_settings)
+    except KindPaused:
+        advice = _("Choose an enabled engine in the settings of the job")
+        return (Check(label, _("deleted"), _("enabled"), False, advice, "jobs:jobs", Permission.JOBS_VIEW),)
+    state, advice = _("enabled"), ""
+    if not engine.enabled:
+        state, advice = _("disabled"), _("Enable the engine")
+    elif engine.paused_at is not None:
+        state, advice = _("paused"), _("Mend its settings; Save and Test lets it go on.")
+    else:
+        try:
+            adapter_for(engine)
+        except EngineUnusable:
+            state, advice = _("not usable"), _("Edit and save the engine")
+    visible = _open_to(engine, tenant)
+    seen = _("all tenants") if engine.visibility != Visibility.ONE_TENANT else _("this tenant")
+    return (
+        Check(
+            _("Visibility of the engine"),
+            seen if visible else _("another tenant"),
+            _("this tenant"),
+            visible,
+            _("Choose an engine that this tenant may use"),
+            **where,
+        ),
+        Check(label, state, _("enabled"), not advice, advice, **where),
+    )
 
 
 def _adapter(engine: SpeechEngine) -> Adapter:

@@ -37,6 +37,12 @@ def new_password() -> str:
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
+def place_url(person: User, bundle: Bundle) -> str:
+    """Where the user stands among the holders of the licence; user names may hold any character."""
+    query = {"bundle": bundle.value, "find": person.username}
+    return reverse("licensing:seats", args=[person.tenant_id], query=query)
+
+
 class AboutUser(Page):
     """Base of the pages about one user of a visible tenant (404 otherwise)."""
 
@@ -71,13 +77,12 @@ class UserDetails(AboutUser):
         user, person = viewer(request), self.person
         explains = user.has(Permission.LICENCE_LIMITS_VIEW)
         seats = seats_of(person)
-        base = reverse("licensing:seats", args=[person.tenant_id]) if explains else ""
         rows = [
             {
                 "label": bundle.label,
                 "held": bundle in seats,
                 "seat": seats.get(bundle),
-                "url": f"{base}?bundle={bundle.value}&find={person.username}" if base else "",
+                "url": place_url(person, bundle) if explains else "",
             }
             for bundle in Bundle
         ]

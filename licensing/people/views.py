@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from accounts.people import set_enabled, set_role
+from accounts.people import set_role
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
@@ -22,7 +22,7 @@ from licensing.people.forms import BulkChoice
 from licensing.people.selectors import users_for_pages
 from licensing.people.tables import UserTable
 from licensing.seats.tenants import uuids
-from licensing.services import licence_effects, set_licence
+from licensing.services import licence_effects, set_enabled, set_licence
 from tenants.models import Tenant
 
 TITLE = gettext_lazy("Users")

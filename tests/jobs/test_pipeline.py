@@ -14,10 +14,11 @@ from jobs.models import Cleanup, LogEntry, Pass, Record, Run
 from jobs.passes import run_pass
 from jobs.pruning import prune
 from licensing.models import Bundle
-from licensing.services import grant, revoke
+from licensing.services import grant
 from queues.models import QueueItem
 from tenants.doors import enter
 from tests.jobs.conftest import AGENT_WORDS, CUSTOMER_WORDS
+from tests.licensing.conftest import revoke
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,7 @@ def test_entitlement_is_judged_once_so_a_licence_taken_away_later_does_not_orpha
     pipeline.server.control("POST", "/_emu/hold", {"hold": True})
     pipeline.sweep()
     assert pipeline.record_of(call).stage == Record.Stage.CHECKING
-    revoke(user=people.agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    revoke(people.agent, editor=people.platform_admin)
     pipeline.server.control("POST", "/_emu/hold", {"hold": False})
 
     (record,) = pipeline.finish(call)

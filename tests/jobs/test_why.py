@@ -1,11 +1,15 @@
 """ "Why?" and the limits in the pipeline: denied, held, raised, gone through; charged once."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from core.outcomes import Reason
-from jobs.holding import wake_held
+from jobs.holding import MARGIN_S, wake_held
 from jobs.models import Record
-from licensing.models import Account, Denial, Reservation
+from licensing.models import Account, Bundle, Denial, Reservation
+from licensing.services import grant, save_person, set_enabled, set_licence
 from tests.licensing.conftest import METER, set_limits, set_seats
 from tests.polling import until
 
@@ -89,9 +93,6 @@ def test_with_the_hold_policy_the_record_waits_and_a_raise_wakes_it(pipeline, ac
 
 
 def test_a_user_beyond_the_seats_is_skipped_and_the_page_says_the_place(pipeline, client_for, people, acme):
-    from licensing.models import Bundle
-    from licensing.services import grant
-
     grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
     set_seats(acme, 1)
     call = pipeline.call(username="olga", seconds=3)
@@ -110,6 +111,135 @@ def test_a_filter_says_what_it_saw_and_what_it_wants(pipeline, client_for, peopl
     shown = page(client_for(people.tenant_admin), unlicensed)
     assert "Assign the licence to the user" in shown
     assert "User - License" in shown
+
+
+def verdicts(client, call) -> list[str]:
+    response = client.get(f"/calls/{call.pk}/why/")
+    return [explanation.verdict for explanation in response.context["now"]]
+
+
+@pytest.fixture
+def judged(pipeline, acme):
+    """A call of alan that a job has looked at."""
+    set_limits(acme, org_month=0)
+    call = pipeline.call(seconds=3)
+    pipeline.finish(call)
+    set_limits(acme, org_month=None)
+    return call
+
+
+def test_a_user_who_has_used_his_own_maximum_is_denied_now_whatever_others_have_left(
+    judged, pipeline, client_for, people, acme
+):
+    from licensing.ledger import reserve, settle
+    from tests.licensing.conftest import request
+
+    set_limits(acme, user_month=2000, per_user="hard")
+    admin = client_for(people.tenant_admin)
+    assert verdicts(admin, judged) == ["It would be processed."]
+    taken = request(people.agent, 2000 * 60)
+    reserve(tenant_id=acme.pk, meter=METER, requests=[taken])
+    settle(tenant_id=acme.pk, meter=METER, keys=[taken.key])
+    label = Reason.LIMIT_USER_MONTH.label
+    assert verdicts(admin, judged) == [f"It would not be processed: {label}."]
+    assert "2,000.0 + 0.1 min" in page(admin, judged)
+    set_limits(acme, user_month=2000, per_user="pool")
+    grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    assert verdicts(admin, judged) == ["It would be processed."]
+
+
+@pytest.mark.parametrize(
+    ("what", "label", "seen"),
+    [
+        ({"engine": {"visibility": "one_tenant"}}, "Visibility of the engine", "another tenant"),
+        ({"engine": {"enabled": False}}, "Speech engine", "disabled"),
+        ({"engine": {"paused_at": timezone.now(), "pause_reason": "key 123 refused"}}, "Speech engine", "paused"),
+        ({"engine": {"settings": {}}}, "Speech engine", "not usable"),
+        ({"job": {"settings": {"engine": 0}}}, "Speech engine", "deleted"),
+        ({"job": {"enabled": False}}, "Job", "disabled"),
+        ({"job": {"access_scope": "one_tenant"}}, "Access scope", "does not include this tenant"),
+    ],
+)
+def test_job_and_engine_are_part_of_the_answer(judged, pipeline, client_for, people, globex, what, label, seen):
+    admin = client_for(people.tenant_admin)
+    assert verdicts(admin, judged) == ["It would be processed."]
+    for name, values in what.items():
+        row = getattr(pipeline, name)
+        if "one_tenant" in values.values():
+            values = values | {"tenant": globex}
+        type(row).objects.filter(pk=row.pk).update(**values)
+    assert verdicts(admin, judged) == [f"It would not be processed: {label}."]
+    shown = page(admin, judged)
+    assert seen in shown
+    for secret in ("key 123", pipeline.engine.name, globex.name):
+        assert secret not in shown
+
+
+def test_a_job_and_an_engine_of_the_own_tenant_pass(judged, pipeline, client_for, people, acme):
+    type(pipeline.job).objects.filter(pk=pipeline.job.pk).update(access_scope="one_tenant", tenant=acme)
+    assert verdicts(client_for(people.tenant_admin), judged) == ["It would be processed."]
+
+
+def test_advice_leads_only_where_the_viewer_may_go_and_names_are_encoded(pipeline, client_for, people, acme):
+    from accounts.models import Role, User
+
+    User.objects.filter(pk=people.agent.pk).update(username="al+an & co", username_key="al+an & co")
+    grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    set_seats(acme, 0)
+    call = pipeline.call(username="olga", seconds=3)
+    pipeline.finish(call)
+    admin = client_for(people.tenant_admin)
+    seats = f"/tenants/{acme.pk}/seats/"
+    assert seats in page(admin, call)
+    rights = sorted(people.tenant_admin.role.permissions - {"licence_limits.view"})
+    role = Role.objects.create(tenant=acme, name="No licence limits", scope="system", granted=rights)
+    User.objects.filter(pk=people.supervisor.pk).update(role=role)
+    limited = page(client_for(User.objects.get(pk=people.supervisor.pk)), call)
+    assert "See who has a seat" in limited
+    assert seats not in limited
+    call = pipeline.call(username="al+an & co", seconds=3)
+    set_licence(
+        users=User.objects.filter(pk=people.agent.pk),
+        bundle=Bundle.SPEECH_ANALYTICS,
+        held=False,
+        editor=people.platform_admin,
+    )
+    pipeline.finish(call)
+    assert "?q=al%2Ban+%26+co" in page(admin, call)
+
+
+@pytest.mark.parametrize("how", ["many", "one"])
+def test_enabling_a_licensed_user_wakes_what_the_pool_held_back_and_an_edit_of_a_name_does_not(
+    pipeline, people, acme, how
+):
+    from accounts.models import User
+
+    grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    User.objects.filter(pk=people.other_agent.pk).update(is_active=False)
+    set_limits(acme, user_month=1, policy="hold")
+    call = pipeline.call(seconds=70)
+    until(lambda: pipeline.sweep() or pipeline.record_of(call).wait == Record.Wait.LIMIT, seconds=10)
+    Record.objects.filter(record_id=call.pk).update(last_processed_at=timezone.now() + timedelta(seconds=MARGIN_S))
+    assert wake_held() == 0
+    save(people.other_agent, people.platform_admin, username="olga2")
+    save(people.other_agent, people.platform_admin, full_name="Olga Two")
+    assert wake_held() == 0
+    if how == "many":
+        users = User.objects.filter(tenant=acme)
+        assert set_enabled(users=users, enabled=True, editor=people.platform_admin) == 1
+    else:
+        save(people.other_agent, people.platform_admin, is_active=True)
+    Record.objects.filter(record_id=call.pk).update(last_processed_at=timezone.now())
+    assert wake_held() == 1
+
+
+def save(user, editor, **values) -> None:
+    user.refresh_from_db()
+    names = ("username", "full_name", "email", "role", "group", "managed_groups", "time_zone", "is_active")
+    stored = {name: getattr(user, name) for name in names}
+    save_person(
+        user=user, tenant=user.tenant, version=user.version, values=stored | values, licences=None, editor=editor
+    )
 
 
 def test_only_who_sees_the_call_may_ask(pipeline, client_for, people):

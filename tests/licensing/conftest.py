@@ -5,12 +5,14 @@ import uuid
 
 import pytest
 
+from accounts.models import User
 from licensing.ledger import Request
 from licensing.models import Bundle, Entitlement, Meter, SeatLimit
-from licensing.services import grant
+from licensing.services import grant, set_licence
 from licensing.statements import entitlements_changed
 
 METER = Meter.TRANSCRIPTION_SECONDS
+METERED = Bundle.SPEECH_ANALYTICS
 numbers = itertools.count(1)
 
 
@@ -20,6 +22,11 @@ def licensed(people):
     for user in (people.agent, people.other_agent):
         grant(user=user, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
     return people
+
+
+def revoke(user, *, editor) -> None:
+    """Take Speech analytics from the user."""
+    assert set_licence(users=User.objects.filter(pk=user.pk), bundle=METERED, held=False, editor=editor) == 1
 
 
 def request(user, seconds: int = 60, *, record: int = 0, generation: int = 1) -> Request:

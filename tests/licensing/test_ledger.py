@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 from core.outcomes import Reason
 from licensing.ledger import Denied, Granted, release, reserve, settle
 from licensing.models import Account, DailyUsage, Denial, Entry, Reservation
-from tests.licensing.conftest import METER, request, set_limits, set_seats
+from tests.licensing.conftest import METER, request, revoke, set_limits, set_seats
 
 pytestmark = pytest.mark.django_db
 
@@ -57,12 +57,9 @@ def test_the_same_generation_is_reserved_once_and_a_retry_of_a_person_anew(acme,
 
 
 def test_a_licence_lost_after_the_reservation_changes_nothing_for_it(acme, licensed):
-    from licensing.models import Bundle
-    from licensing.services import revoke
-
     wanted = request(licensed.agent)
     ask(acme, wanted)
-    revoke(user=licensed.agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    revoke(licensed.agent, editor=licensed.platform_admin)
     assert ask(acme, wanted) == [Granted()]
     assert ask(acme, request(licensed.agent)) == [Denied(Reason.NO_LICENSE)]
 

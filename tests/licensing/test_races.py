@@ -11,12 +11,11 @@ from django.db.models import F, Sum
 
 from accounts.models import User
 from licensing.ledger import Granted, release, reserve, settle
-from licensing.models import Account, Bundle, DailyUsage, Entry, Reservation
+from licensing.models import Account, DailyUsage, Entry, Reservation
 from licensing.reconciling import differences
-from licensing.services import revoke
 from tenants.models import Tenant
 from tests.databases import db  # noqa: F401 - rivals see only what is committed
-from tests.licensing.conftest import METER, request, set_limits, set_seats
+from tests.licensing.conftest import METER, request, revoke, set_limits, set_seats
 
 # Their connections fill the server: one race at a time.
 pytestmark = pytest.mark.xdist_group("races")
@@ -135,7 +134,7 @@ def test_who_loses_the_seat_in_mid_race_reserves_nothing_more_and_the_pool_shrin
             if what == "seats":
                 set_seats(acme, 1)
             elif what == "licence":
-                revoke(user=licensed.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+                revoke(licensed.other_agent, editor=licensed.platform_admin)
             else:
                 User.objects.filter(pk=licensed.other_agent.pk).update(is_active=False)
                 Tenant.objects.filter(pk=acme.pk).update(people_version=F("people_version") + 1)
