@@ -12,6 +12,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.permissions import Permission
@@ -23,6 +24,15 @@ from licensing.gates import GateResult
 from licensing.ledger import foretell
 from licensing.models import NOBODY, Denial, Reservation
 from tenants.models import Tenant
+
+
+# What was asked, where the reason codes say how it ended.
+LIMITS: dict[str, Any] = {
+    Reason.LIMIT_USER_MONTH: gettext_lazy("Monthly limit per user"),
+    Reason.LIMIT_ORG_MONTH: gettext_lazy("Monthly limit of the organisation"),
+    Reason.LIMIT_USER_LIFETIME: gettext_lazy("Lifetime limit per user"),
+    Reason.LIMIT_ORG_LIFETIME: gettext_lazy("Lifetime limit of the organisation"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,7 @@ def _line(result: GateResult, view: Viewpoint) -> Line:
     if result.gate == "seat":
         rule = _("unlimited") if result.allowed is None else _("the first %(n)s by user name") % {"n": result.allowed}
         return _with_advice(Line(_("Seat"), _("place %(n)s") % {"n": result.seen}, rule, result.passed), result, view)
-    label = Reason.label_of(result.gate)
+    label = str(LIMITS.get(result.gate, result.gate))
     if not view.user.has(Permission.USAGE_VIEW):
         return Line(label, _("hidden"), _("hidden"), result.passed)
     seen = _("%(taken)s + %(amount)s min") % {"taken": minutes(result.seen), "amount": minutes(result.amount)}
