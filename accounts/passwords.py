@@ -16,6 +16,9 @@ from audit.services import append
 from core.errors import InvalidInput
 
 MAX_LENGTH = 1000
+# Nothing that looks like something else, and no signs: one would be taken for a formula where the password is listed.
+ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+MADE_LENGTH = 20
 
 
 class StorableValidator:
@@ -31,6 +34,11 @@ class StorableValidator:
     def get_help_text(self) -> str:
         """Nothing that a person needs to be told."""
         return ""
+
+
+def new_password() -> str:
+    """One that nobody guesses and everybody can type off, for a first sign-in."""
+    return "".join(secrets.choice(ALPHABET) for _number in range(MADE_LENGTH))
 
 
 def account_of(user: User) -> str:

@@ -1,14 +1,16 @@
 """Storing users and changing many of them: the rules, without licences, which stand above this app.
 
-Nobody changes the own role or disables himself; nobody touches the sign-in of somebody who has rights that he lacks; a
-tenant keeps an administrator (hostile 3F9).
+Nobody changes the own role or groups or disables himself; nobody touches the sign-in of somebody who has rights that he
+lacks, or gives access to groups that he does not see; a tenant keeps an administrator (hostile 3F9).
 """
 
+import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -19,8 +21,9 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
+from accounts.permissions import AccessScope
 from accounts.roles.selectors import administers, administrators
-from accounts.roles.services import demand_admin, demand_grantable
+from accounts.roles.services import demand_admin, demand_grantable, reach_of
 from accounts.security_models import UserSession
 from accounts.services import people_changed, role_for
 from accounts.sessions import end_quietly
@@ -30,12 +33,13 @@ from core.errors import Conflict, InvalidInput, NotAllowed
 from core.moves import move
 from core.validation import cleaned
 from tenants.models import Tenant, TenantGroup
-from tenants.selectors import visible_tenants
+from tenants.selectors import groups_open_to, visible_tenants
 
 FIELDS = ("username", "full_name", "email", "role", "group", "managed_groups", "time_zone", "is_active")
-# Who can change these of somebody can sign in as him.
-IDENTITY = ("username", "email")
+# Who can change these of somebody can sign in as him, or shut him out.
+IDENTITY = ("username", "email", "is_active")
 CHUNK = 5000
+LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,16 @@ class Stored:
     user: User
     before: dict[str, Any]
     after: dict[str, Any]
+
+
+class _Row(NamedTuple):
+    """What is asked of a user who is one of many."""
+
+    pk: uuid.UUID
+    tenant_id: uuid.UUID
+    role_id: int
+    is_active: bool
+    username_key: str
 
 
 def key_of(username: str) -> str:
@@ -86,6 +100,8 @@ def store_user(
         setattr(wanted, field, value.strip() if isinstance(value, str) else value)
     wanted.username_key = key_of(wanted.username)
     _check_role(old, wanted, tenant, editor)
+    _check_groups(old, wanted, tenant, editor)
+    _check_tenant_groups(old, tenant_groups, editor)
     if old is None:
         wanted.password = hashed or make_password(None)
         wanted.must_change_password = bool(hashed)
@@ -116,17 +132,38 @@ def demand_manageable(user: User, editor: User) -> None:
         demand_grantable(editor, user.role)
 
 
+def demand_other(user: User, editor: User) -> None:
+    """Raise NotAllowed for oneself, and for somebody who holds rights that ``editor`` lacks."""
+    if user.pk == editor.pk:
+        raise NotAllowed(_("Change your own password, second factors and sessions in your profile."))
+    demand_manageable(user, editor)
+
+
+def open_groups(editor: User, tenant: Tenant) -> frozenset[str] | None:
+    """The groups that ``editor`` may put people of ``tenant`` into, or in charge of; None: all.
+
+    Whoever does not see everything passes on only what he sees himself.
+    """
+    if reach_of(editor, platform=tenant.is_system) == AccessScope.SYSTEM:
+        return None
+    return frozenset({editor.group, *editor.managed_groups}) - {""}
+
+
+@transaction.atomic
 def set_enabled(*, users: QuerySet[User], enabled: bool, editor: User) -> int:
     """Enable or disable those of ``users`` who are not yet; the editor himself is left out. Returns how many.
 
-    One audit row a tenant. Disabling ends sessions; raises Conflict when a tenant would have no administrator left.
+    One audit row a tenant. Disabling ends sessions. Raises NotAllowed for people beyond the editor's rights, Conflict
+    when a tenant would have no administrator left.
     """
-    concerned = users.filter(is_active=not enabled)
-    if not enabled:
-        concerned = concerned.exclude(pk=editor.pk)
-    return _change_many(concerned, editor, "enabled" if enabled else "disabled", {"is_active": enabled})
+    rows = [row for row in _locked(users.filter(is_active=not enabled)) if row.is_active != enabled]
+    rows = [row for row in rows if enabled or row.pk != editor.pk]
+    _present_roles(rows, editor)
+    former = {row.pk: "disabled" if enabled else "enabled" for row in rows}
+    return _change_many(rows, editor, "enabled" if enabled else "disabled", {"is_active": enabled}, former)
 
 
+@transaction.atomic
 def set_role(*, users: QuerySet[User], role: Role, editor: User) -> int:
     """Give ``role`` to those of ``users`` who have another one. Returns how many; one audit row a tenant.
 
@@ -134,27 +171,47 @@ def set_role(*, users: QuerySet[User], role: Role, editor: User) -> int:
     role is not one of each tenant concerned; Conflict when a tenant would have no administrator left.
     """
     demand_grantable(editor, role)
-    concerned = users.exclude(role=role)
-    if concerned.filter(pk=editor.pk).exists():
+    rows = [row for row in _locked(users.exclude(role=role)) if row.role_id != role.pk]
+    if any(row.pk == editor.pk for row in rows):
         raise NotAllowed(_("You cannot change your own role."))
-    for present in Role.objects.filter(pk__in=concerned.values("role")):
-        demand_grantable(editor, present)
-    for tenant in Tenant.objects.filter(pk__in=concerned.values("tenant")):
+    roles = _present_roles(rows, editor)
+    for tenant in Tenant.objects.filter(pk__in={row.tenant_id for row in rows}):
         role_for(tenant, role)
-    return _change_many(concerned, editor, "role_set", {"role": role})
+    return _change_many(rows, editor, "role_set", {"role": role}, {row.pk: str(roles[row.role_id]) for row in rows})
 
 
-@transaction.atomic
-def _change_many(users: QuerySet[User], editor: User, what: str, new: dict[str, Any]) -> int:
+def _locked(users: QuerySet[User]) -> list[_Row]:
+    """``users`` as they are now and stay until the transaction ends: what is judged is what is changed.
+
+    Always in the same order, so that two batches cannot wait for each other. Who was changed while this waited is
+    among them, whatever he has become.
+    """
+    people = User.objects.filter(pk__in=users.order_by().values("pk")).select_related(None).order_by("pk")
+    fields = people.select_for_update(no_key=True).values_list(
+        "pk", "tenant_id", "role_id", "is_active", "username_key"
+    )
+    return sorted((_Row(*values) for values in fields), key=lambda row: (row.username_key, row.pk))
+
+
+def _present_roles(rows: Sequence[_Row], editor: User) -> dict[int, Role]:
+    """The roles of these people. Raises NotAllowed unless ``editor`` may give them all."""
+    roles = Role.objects.filter(pk__in={row.role_id for row in rows if row.pk != editor.pk}).order_by("pk")
+    for role in roles:
+        demand_grantable(editor, role)
+    return {role.pk: role for role in roles}
+
+
+def _change_many(
+    rows: Sequence[_Row], editor: User, what: str, new: dict[str, Any], former: Mapping[uuid.UUID, str]
+) -> int:
     by_tenant: dict[uuid.UUID, list[uuid.UUID]] = {}
-    for pk, tenant_id in users.order_by("username_key", "pk").values_list("pk", "tenant_id"):
-        by_tenant.setdefault(tenant_id, []).append(pk)
-    total = 0
+    for row in rows:
+        by_tenant.setdefault(row.tenant_id, []).append(row.pk)
     for tenant in Tenant.objects.filter(pk__in=by_tenant).order_by("pk"):
         ids = by_tenant[tenant.pk]
         had_admin = administrators(tenant).exists()
         for chunk in chunks(ids):
-            total += User.objects.filter(pk__in=chunk).update(**new, version=F("version") + 1)
+            move(User.objects.filter(pk__in=chunk), expect=len(chunk), **new, version=F("version") + 1)
             if new.get("is_active") is False:
                 _end_sessions(chunk)
         if "is_active" in new:
@@ -162,20 +219,33 @@ def _change_many(users: QuerySet[User], editor: User, what: str, new: dict[str, 
         if had_admin:
             demand_admin(tenant)
         said = {name: str(value) if name == "role" else value for name, value in new.items()}
+        said["former"] = dict(Counter(former[pk] for pk in ids))
         append_many(tenant_id=tenant.pk, editor=editor, action=f"users.{what}", ids=ids, **said)
-    return total
+    return len(rows)
 
 
 def append_many(*, tenant_id: uuid.UUID, editor: User, action: str, ids: Sequence[uuid.UUID], **details: Any) -> None:
-    """The one audit row of a batch: how many, the first and the last of them, and what was done."""
+    """The one audit row of a batch: how many, whom, and what was done."""
     append(
         tenant_id=tenant_id,
         actor=editor.actor,
         action=action,
         target_type="user",
         target_id=str(ids[0]) if len(ids) == 1 else "",
-        details={"count": len(ids), "first": str(ids[0]), "last": str(ids[-1]), **details},
+        details={"count": len(ids), "first": str(ids[0]), "last": str(ids[-1]), **details, **touched(ids)},
     )
+
+
+def touched(ids: Sequence[uuid.UUID]) -> dict[str, Any]:
+    """Whom a batch changed, for its audit row, where the trail of one of them looks for ``ids``.
+
+    Of more than a thousand the first ones, and the SHA-256 digest of all ids, one a line, in their order: enough to
+    prove afterwards who they were.
+    """
+    texts = [str(pk) for pk in ids]
+    if len(texts) <= LISTED:
+        return {"ids": texts}
+    return {"ids": texts[:LISTED], "ids_sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest()}
 
 
 def chunks(ids: Sequence[uuid.UUID]) -> Iterable[Sequence[uuid.UUID]]:
@@ -221,6 +291,35 @@ def _check_role(old: User | None, wanted: User, tenant: Tenant, editor: User) ->
     demand_grantable(editor, wanted.role)
     if old is not None:
         demand_manageable(old, editor)
+
+
+def _check_groups(old: User | None, wanted: User, tenant: Tenant, editor: User) -> None:
+    """How far somebody sees depends on these: not his own, and no other than the editor's."""
+    before = (old.group, set(old.managed_groups)) if old is not None else ("", set())
+    after = (wanted.group, set(wanted.managed_groups))
+    if before == after:
+        return
+    if old is not None and old.pk == editor.pk:
+        raise NotAllowed(_("You cannot change your own groups."))
+    allowed = open_groups(editor, tenant)
+    if allowed is None:
+        return
+    if after[0] != before[0] and after[0] and after[0] not in allowed:
+        raise InvalidInput("group", _("This is not one of your groups."))
+    foreign = after[1] - before[1] - allowed
+    if foreign:
+        raise InvalidInput("managed_groups", _("“%(name)s” is not one of your groups.") % {"name": min(foreign)})
+
+
+def _check_tenant_groups(old: User | None, wanted: Sequence[TenantGroup] | None, editor: User) -> None:
+    """The same for the groups of tenants that platform staff manage."""
+    before, after = {group.pk for group in _managed(old)}, {group.pk for group in wanted or ()}
+    if wanted is None or before == after:
+        return
+    if old is not None and old.pk == editor.pk:
+        raise NotAllowed(_("You cannot change your own groups."))
+    if not after - before <= set(groups_open_to(editor).values_list("pk", flat=True)):
+        raise InvalidInput("managed_tenant_groups", _("You do not manage all of these groups yourself."))
 
 
 def _demand_changeable(old: User, wanted: User, editor: User) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from accounts.models import Role, User
 from accounts.permissions import ALL_CODES, PLATFORM_CODES, AccessScope
 from accounts.roles.selectors import administers, administrators, is_platform_staff, last_change
+from accounts.security_models import TenantSignIn
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.moves import move
@@ -80,7 +81,8 @@ def clone_role(*, role: Role, tenant: Tenant, name: str, editor: User) -> Role:
 
 @transaction.atomic
 def delete_role(*, role: Role, editor: User) -> None:
-    """Delete an own role. Raises NotAllowed as ``save_role``, Conflict while users have it."""
+    """Delete an own role. Raises NotAllowed as ``save_role``, Conflict while users have it, or would get it when single
+    sign-on makes them."""
     _demand_editable(role, role.tenant, editor)
     # The row is locked, so that nobody is given the role between the count and the deletion.
     current = Role.objects.select_for_update(of=("self",)).filter(pk=role.pk, key="").first()
@@ -90,6 +92,10 @@ def delete_role(*, role: Role, editor: User) -> None:
     if number:
         message = ngettext("%(n)s user has this role.", "%(n)s users have this role.", number) % {"n": f"{number:,}"}
         raise Conflict(message + " " + _("Give them another one first."))
+    if TenantSignIn.objects.filter(oidc_default_role=current).exists():
+        raise Conflict(
+            _("Users made by single sign-on get this role. Choose another one in the sign-in settings first.")
+        )
     values = dict.fromkeys(_values(current))
     _record("role.deleted", editor, current, _values(current), values, {"removed": sorted(current.granted)})
     current.delete()
@@ -104,8 +110,13 @@ def demand_grantable(editor: User, role: Role) -> None:
     if role.platform and not is_platform_staff(editor):
         raise NotAllowed(_("Only platform staff give platform roles."))
     _demand_held(role.permissions, editor)
-    if not AccessScope.within(role.reach, _reach(editor, platform=role.platform)):
+    if not AccessScope.within(role.reach, reach_of(editor, platform=role.platform)):
         raise NotAllowed(_("The access scope of this role is wider than yours."))
+
+
+def reach_of(editor: User, *, platform: bool) -> str:
+    """The widest scope that the editor may give. Platform staff who manage a tenant reach all of it."""
+    return AccessScope.SYSTEM if is_platform_staff(editor) and not platform else editor.scope
 
 
 def demand_admin(tenant: Tenant) -> None:
@@ -154,15 +165,10 @@ def _check_rights(tenant: Tenant, added: frozenset[str]) -> None:
         raise InvalidInput("granted", message % {"code": min(added & PLATFORM_CODES)})
 
 
-def _reach(editor: User, *, platform: bool) -> str:
-    """The widest scope that the editor may give. Platform staff who manage a tenant reach all of it."""
-    return AccessScope.SYSTEM if is_platform_staff(editor) and not platform else editor.scope
-
-
 def _check_scope(role: Role | None, tenant: Tenant, scope: str, editor: User) -> None:
     if scope not in AccessScope.values:
         raise InvalidInput("scope", _("There is no such access scope."))
-    reach = _reach(editor, platform=tenant.is_system)
+    reach = reach_of(editor, platform=tenant.is_system)
     if (role is None or scope != role.scope) and not AccessScope.within(scope, reach):
         raise NotAllowed(_("Your own access scope is narrower, so you cannot give this one."))
 

@@ -21,6 +21,8 @@ from tenants.models import Tenant
 from tenants.selectors import groups_open_to
 
 MAX_GROUPS = 100
+# What nobody changes of himself.
+OWN_LOCKED = {"role", "is_active", "group", "managed_groups", "managed_tenant_groups"}
 
 
 def grantable_roles(editor: User, tenant: Tenant, present: Role | None = None) -> list[Role]:
@@ -118,7 +120,8 @@ class PersonForm(VersionedForm):
             if not editor.has(right) and name != "version":
                 field.disabled = True
         if self.user is not None and self.user.pk == editor.pk:
-            self.fields["role"].disabled = self.fields["is_active"].disabled = True
+            for name in OWN_LOCKED & self.fields.keys():
+                self.fields[name].disabled = True
 
     def clean_managed_groups(self) -> list[str]:
         """Names without blanks and without doubles, in their order."""

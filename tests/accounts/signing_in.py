@@ -4,6 +4,7 @@ import time
 
 import pyotp
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import PASSWORD
 
@@ -19,6 +20,14 @@ def signed_in(username="ada", password=PASSWORD, **more) -> Client:
     """A client with a session that began at the form."""
     client = Client(**more)
     assert sign_in(client, username=username, password=password).status_code == 302
+    return client
+
+
+def confirmed(client: Client, minutes_ago: float = 0) -> Client:
+    """The client, as if its password had been asked then."""
+    session = client.session
+    session["confirmed_at"] = timezone.now().timestamp() - 60 * minutes_ago
+    session.save()
     return client
 
 

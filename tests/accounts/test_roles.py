@@ -12,6 +12,7 @@ from accounts.permissions import GRID, TENANT_CODES, AccessScope, DefaultRole
 from accounts.roles.grid import applied
 from accounts.roles.selectors import administrators, visible_roles
 from accounts.roles.services import clone_role, delete_role, demand_admin, demand_grantable, save_role
+from accounts.security_models import TenantSignIn
 from accounts.services import create_user
 from audit.models import AuditEntry
 from core.errors import Conflict, InvalidInput, NotAllowed
@@ -103,6 +104,15 @@ def test_nobody_edits_his_own_role_or_a_built_in_one_or_one_of_another_tenant(ac
     with pytest.raises(NotAllowed):
         make_role(globex, ada)
     assert save_role(role=own, tenant=acme, name="X", scope="system", codes=own.granted, editor=ada).name == "X"
+
+
+def test_a_role_that_single_sign_on_gives_is_not_deleted(acme, ada, lead):
+    setting = TenantSignIn.objects.create(tenant=acme, oidc_default_role=lead)
+    with pytest.raises(Conflict, match="single sign-on"):
+        delete_role(role=lead, editor=ada)
+    setting.delete()
+    delete_role(role=lead, editor=ada)
+    assert not Role.objects.filter(pk=lead.pk).exists()
 
 
 def test_names_are_unique_in_a_tenant_whatever_their_case(acme, globex, ada, people, lead):

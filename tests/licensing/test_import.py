@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import Role, User
+from accounts.services import create_user
 from audit.models import AuditEntry
 from core.errors import InvalidInput
 from licensing.models import Bundle, UserLicence
@@ -74,6 +75,7 @@ def test_applying_stores_all_of_it_in_one_audit_row_and_once(ada, people):
     assert (people.agent.username, people.agent.full_name, people.agent.version) == ("ALAN", "Alan Again", 2)
     assert people.agent.licences.get().bundle == Bundle.SPEECH_ANALYTICS
     (entry,) = AuditEntry.objects.order_by("pk")[before:]
+    assert entry.details["ids"] == [str(nora.pk), str(people.agent.pk)]
     assert (entry.action, entry.details["create"], entry.details["change"]) == ("users.imported", 1, 1)
     again = send(ada, GOOD)
     assert again.context["plan"].counts == {"create": 0, "change": 0, "unchanged": 3, "error": 0}
@@ -119,6 +121,25 @@ def test_a_line_that_breaks_a_rule_names_its_column_and_stops_the_whole_file(ada
     assert not User.objects.filter(username="fine").exists()
     assert apply(ada, text, good_only="on").status_code == 302
     assert User.objects.filter(username="fine").exists()
+
+
+def test_a_file_is_no_way_around_the_rules_of_groups_and_of_mightier_people(client_for, people, acme):
+    codes = [*Role.objects.get(key="supervisor").permissions, "users.view", "users.edit"]
+    lead = Role.objects.create(tenant=acme, name="Lead", scope="managed_groups", granted=codes)
+    me = create_user(tenant=acme, username="lara", password=PASSWORD, role=lead, group="Sales", actor="test")
+    lines = "lara,,Support,\nolga,,East,\nnora,agent,East,\nada,,,no\nnick,agent,Sales,\nolga2,agent,,\n"
+    text = f"username,role,group,enabled\n{lines}"
+    lara = client_for(me)
+    found = errors_of(send(lara, text))
+    assert found == [(2, "group"), (3, "group"), (4, "group"), (5, "enabled")]
+    assert apply(lara, text, good_only="on").status_code == 302
+    assert set(User.objects.filter(username__in=["nora", "nick", "olga2"]).values_list("username", flat=True)) == {
+        "nick",
+        "olga2",
+    }
+    assert User.objects.get(username="ada").is_active
+    # Who sees all groups gives any.
+    assert errors_of(send(client_for(people.tenant_admin), text)) == [(5, "enabled")]
 
 
 def test_the_same_name_twice_is_found_whatever_its_case(ada):
@@ -173,7 +194,7 @@ def test_passwords_come_from_the_file_or_are_made_and_returned_once(ada):
     assert (nora.check_password(PASSWORD), nora.must_change_password) == (True, True)
     answer = apply(ada, "username,role\nnick,agent\n", invite="on")
     line = answer.getvalue().decode().splitlines()[1]
-    assert User.objects.get(username="nick").check_password(line.rpartition(",")[2].lstrip("'"))
+    assert User.objects.get(username="nick").check_password(line.rpartition(",")[2])
     assert PASSWORD not in str(AuditEntry.objects.values_list("details", "before", "after"))
     weak = apply(ada, "username,role,password\nnils,agent,short\n")
     assert weak.status_code == 422

@@ -1,5 +1,6 @@
 """Users: list, form, rules about rights, two editors, licences past the cap."""
 
+import re
 import uuid
 
 import pytest
@@ -11,12 +12,13 @@ from accounts.models import Role, User
 from accounts.security_models import UserSession
 from accounts.services import create_user
 from audit.models import AuditEntry
-from core.errors import NotAllowed
+from core.errors import InvalidInput, NotAllowed
 from licensing.models import Account, Bundle, DailyUsage, UserLicence
 from licensing.people.selectors import cut_names, over_cap, seats_of
 from licensing.selectors import ranked_users
 from licensing.services import grant, save_person
 from tenants.models import Tenant, TenantGroup
+from tests.accounts.signing_in import confirmed
 from tests.conftest import PASSWORD
 from tests.licensing.conftest import METER, set_seats
 
@@ -79,7 +81,7 @@ def test_a_foreign_user_and_an_unknown_one_are_the_same_404(ada, root, people):
         foreign = ada.get(reverse(f"licensing:{name}", args=[people.stranger.pk]))
         unknown = ada.get(reverse(f"licensing:{name}", args=[uuid.uuid4()]))
         assert (foreign.status_code, unknown.status_code) == (404, 404)
-        assert root.get(reverse(f"licensing:{name}", args=[people.stranger.pk])).status_code == 200
+        assert confirmed(root).get(reverse(f"licensing:{name}", args=[people.stranger.pk])).status_code == 200
 
 
 def test_a_user_is_made_with_licences_in_one_audit_row_and_must_change_the_password(ada, acme):
@@ -99,6 +101,7 @@ def test_without_a_password_one_is_made_and_shown_on_this_answer_only(ada):
     made = User.objects.get(username="nora")
     shown = answer.content.decode().partition("data-password>")[2].partition("<")[0]
     assert made.check_password(shown)
+    assert re.fullmatch("[A-HJ-NP-Za-km-np-z2-9]{20,}", shown)
     assert shown not in ada.get(reverse("licensing:user", args=[made.pk])).content.decode()
 
 
@@ -202,10 +205,75 @@ def test_nobody_gives_a_role_beyond_his_own_rights(people, acme, client_for):
     admin.refresh_from_db()
     assert carl.post(edit_url(admin), posted(admin, email="carl@evil.example")).status_code == 403
     assert carl.post(edit_url(admin), posted(admin, role=narrow.pk)).status_code == 403
+    assert carl.post(edit_url(admin), posted(admin, is_active=None)).status_code == 403
+    User.objects.filter(pk=admin.pk).update(is_active=False)
+    assert carl.post(edit_url(admin), posted(admin)).status_code == 403
+    User.objects.filter(pk=admin.pk).update(is_active=True)
     address = reverse("licensing:user_password", args=[admin.pk])
     assert carl.post(address, {"password": PASSWORD}).status_code == 403
     admin.refresh_from_db()
     assert (admin.group, admin.email, admin.role.key) == ("Head", "", "tenant_admin")
+
+
+def made_lead(acme, name="lara", **fields) -> User:
+    """Somebody who edits users and sees the managed groups only."""
+    codes = [*Role.objects.get(key="supervisor").permissions, "users.view", "users.edit"]
+    found, _made = Role.objects.get_or_create(
+        tenant=acme, name="Lead", scope="managed_groups", defaults={"granted": codes}
+    )
+    user = create_user(tenant=acme, username=name, password=PASSWORD, role=found, group="Sales", actor="test")
+    User.objects.filter(pk=user.pk).update(**fields)
+    return User.objects.get(pk=user.pk)
+
+
+def test_nobody_widens_his_own_access_by_his_groups(client_for, people, acme, root, system):
+    me = made_lead(acme)
+    # The boxes are locked; past the form the service refuses.
+    lara = client_for(me)
+    answer = lara.post(edit_url(me), posted(me, group="Support", managed_groups="Support", full_name="Lara"))
+    assert answer.status_code == 302
+    me.refresh_from_db()
+    assert (me.full_name, me.group, me.managed_groups) == ("Lara", "Sales", [])
+    common = {"user": me, "tenant": acme, "version": me.version, "licences": None, "editor": me}
+    for values in ({"group": "Support"}, {"managed_groups": ["Support"]}, {"group": ""}):
+        with pytest.raises(NotAllowed, match="own groups"):
+            save_person(values=values, **common)
+    boss = people.platform_admin
+    north = TenantGroup.objects.create(name="North")
+    assert root.post(edit_url(boss), posted(boss, managed_tenant_groups=[north.pk], full_name="R")).status_code == 302
+    boss.refresh_from_db()
+    assert (boss.full_name, boss.managed_tenant_groups.count()) == ("R", 0)
+    common = {"user": boss, "tenant": system, "version": boss.version, "licences": None, "editor": boss}
+    with pytest.raises(NotAllowed, match="own groups"):
+        save_person(values={}, tenant_groups=[north], **common)
+
+
+def test_who_sees_some_groups_gives_others_no_further_ones_and_who_sees_all_gives_any(client_for, people, acme):
+    lara = client_for(made_lead(acme, managed_groups=["North"]))
+    agent, hers = people.other_agent, {"group": "Support", "managed_groups": "Support, East"}
+    User.objects.filter(pk=agent.pk).update(managed_groups=["Support", "East"])
+    agent.refresh_from_db()
+    for field, value in [("group", "East"), ("managed_groups", "Support, East, West")]:
+        answer = lara.post(edit_url(agent), posted(agent, **{**hers, field: value}))
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
+    assert lara.post(ADD, posted(group="East", password=PASSWORD)).status_code == 422
+    # What was there may stay or go, the own ones may be given.
+    values = posted(agent, group="North", managed_groups="East, Sales, North")
+    assert lara.post(edit_url(agent), values).status_code == 302
+    agent.refresh_from_db()
+    assert (agent.group, agent.managed_groups) == ("North", ["East", "Sales", "North"])
+    ada = client_for(people.tenant_admin)
+    assert ada.post(edit_url(agent), posted(agent, group="West", managed_groups="West")).status_code == 302
+    rita = Role.objects.get(name="Lead")
+    with pytest.raises(InvalidInput):
+        save_person(
+            user=None,
+            tenant=acme,
+            version=0,
+            values={"username": "new", "role": rita, "managed_groups": ["West"]},
+            licences=None,
+            editor=User.objects.get(username="lara"),
+        )
 
 
 def test_the_last_administrator_stays_one(root, people):

@@ -1,10 +1,14 @@
 """Changes of many users: by filter, with a question first, one audit row a tenant."""
 
+import hashlib
 import time
+import uuid
 
 import pytest
+from django.urls import reverse
 
 from accounts.models import Role, User
+from accounts.people import touched
 from accounts.services import create_user
 from audit.models import AuditEntry
 from licensing.models import Bundle, UserLicence
@@ -120,6 +124,49 @@ def test_what_is_not_offered_is_refused(ada, client_for, people, acme):
     assert carl.post(BULK, {"action": "disable", "confirmed": "1"}).status_code == 403
     assert carl.post(BULK, {"action": "licence_add", "licence": SPEECH, "confirmed": "1"}).status_code == 302
     assert not User.objects.filter(is_active=False).exists()
+
+
+def test_a_batch_disables_nobody_who_holds_rights_that_the_editor_lacks(client_for, people, acme):
+    codes = [*Role.objects.get(key="agent").permissions, "users.view", "users.edit"]
+    clerk = Role.objects.create(tenant=acme, name="Clerk", scope="system", granted=codes)
+    carl = client_for(create_user(tenant=acme, username="carl", password=PASSWORD, role=clerk, actor="test"))
+    create_user(tenant=acme, username="ben", password=PASSWORD, role="tenant_admin", actor="test")
+    chosen = {"confirmed": "1", "selection": [people.tenant_admin.pk, people.agent.pk]}
+    assert carl.post(BULK, {**chosen, "action": "disable"}).status_code == 403
+    assert not User.objects.filter(is_active=False).exists()
+    User.objects.filter(pk=people.tenant_admin.pk).update(is_active=False)
+    assert carl.post(BULK, {**chosen, "action": "enable"}).status_code == 403
+    assert not User.objects.get(pk=people.tenant_admin.pk).is_active
+    assert carl.post(BULK, {**chosen, "action": "disable", "selection": [people.agent.pk]}).status_code == 302
+    assert not User.objects.get(pk=people.agent.pk).is_active
+
+
+def test_the_row_of_a_batch_names_everybody_and_the_trail_of_each_finds_it(ada, people):
+    before = AuditEntry.objects.count()
+    supervisor = Role.objects.get(key="supervisor")
+    chosen = [people.agent.pk, people.other_agent.pk]
+    ada.post(BULK, {"action": "role", "role": supervisor.pk, "confirmed": "1", "selection": chosen})
+    (entry,) = rows_since(before)
+    assert entry.details["ids"] == [str(pk) for pk in chosen]
+    assert (entry.details["former"], entry.details["role"]) == ({"Agent": 2}, "Supervisor")
+    ada.post(BULK, {"action": "disable", "confirmed": "1", "selection": chosen})
+    assert rows_since(before)[-1].details["former"] == {"enabled": 2}
+
+    def trail(user) -> list[str]:
+        rows = ada.get(reverse("audit:trail"), {"target_type": "user", "target_id": str(user.pk)}).context["table"].rows
+        return [row.record.action for row in rows]
+
+    for user in (people.agent, people.other_agent):
+        assert trail(user)[:2] == ["users.disabled", "users.role_set"]
+    assert "users.role_set" not in trail(people.supervisor)
+
+
+def test_the_row_of_a_large_batch_names_the_first_thousand_and_proves_the_rest():
+    ids = [uuid.UUID(int=number) for number in range(1001)]
+    said = touched(ids)
+    assert said["ids"] == [str(pk) for pk in ids[:1000]]
+    assert said["ids_sha256"] == hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()
+    assert touched(ids[:1000]) == {"ids": said["ids"]}
 
 
 def test_ten_thousand_users_take_seconds(acme, people):

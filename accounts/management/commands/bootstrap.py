@@ -1,12 +1,12 @@
 """``bootstrap``: the System tenant and the first platform administrator, if they are not there yet."""
 
 import os
-import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
+from accounts.passwords import new_password
 from accounts.permissions import DefaultRole
 from accounts.services import create_user
 from core.errors import InvalidInput
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if User.objects.filter(tenant=system, role__key=DefaultRole.PLATFORM_ADMIN).exists():
             self.stdout.write("System tenant and platform administrator are there.")
             return
-        password = os.environ.get("PARLANCE_ADMIN_PASSWORD", "") or secrets.token_urlsafe(15)
+        password = os.environ.get("PARLANCE_ADMIN_PASSWORD", "") or new_password()
         try:
             create_user(
                 tenant=system,

@@ -1,12 +1,11 @@
 """``reset_sign_in``: let somebody in again who lost the password or the second factor."""
 
-import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.factors.services import reset
-from accounts.passwords import set_by_admin
+from accounts.passwords import new_password, set_by_admin
 from accounts.signin.services import claim
 
 ACTOR = "system:reset_sign_in"
@@ -35,6 +34,6 @@ class Command(BaseCommand):
             count = reset(user=user, actor=ACTOR)
             self.stdout.write(f"Second factors removed: {count}")
         if options["password"]:
-            password = secrets.token_urlsafe(15)
+            password = new_password()
             set_by_admin(user=user, password=password, actor=ACTOR)
             self.stdout.write(f"New password of “{user.username}”, to be changed at the next sign-in: {password}")

@@ -1,12 +1,12 @@
 """``create_user SHORTNAME USERNAME``: create a user of a tenant, with licences."""
 
 import os
-import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from accounts.passwords import new_password
 from accounts.permissions import DefaultRole
 from accounts.services import create_user
 from core.errors import InvalidInput
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if tenant is None:
             raise CommandError(f"There is no tenant with the short name “{options['tenant']}”.")
         given = os.environ.get("PARLANCE_USER_PASSWORD", "")
-        password = given or secrets.token_urlsafe(15)
+        password = given or new_password()
         try:
             user = create_user(
                 tenant=tenant,

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from accounts.people import IDENTITY
+from accounts.people import IDENTITY, open_groups
 from accounts.permissions import Permission
 from accounts.roles.selectors import administers
 from accounts.roles.services import demand_grantable
@@ -33,6 +33,7 @@ STORED = {
     "time_zone": "time_zone",
     "enabled": "is_active",
 }
+COLUMNS = {field: column for column, field in STORED.items()}
 FIELDS = ("username_key", "pk", "username", "full_name", "email", "group", "time_zone", "is_active", "role_id")
 
 
@@ -154,6 +155,7 @@ class _Judge:
                 if name:
                     self.by_name.setdefault(name.casefold(), role)
         self.refusals = {pk: _refusal(editor, role) for pk, role in self.roles.items()}
+        self.groups = open_groups(editor, tenant)
         self.may_assign = editor.has(Permission.LICENCES_ASSIGN)
 
     def step(self, line: Line, stored: dict[str, Any] | None, held: dict[uuid.UUID, frozenset[Bundle]]) -> Step:
@@ -187,6 +189,7 @@ class _Judge:
         else:
             step.new = {STORED[name]: values[name] for name in STORED if values.get(name) not in (None, "")}
             step.new |= {"username_key": step.line.key, "role_id": role.pk}
+            step.error = self._group_refused(step.new, own=False)
 
     def _change(self, step: Step, stored: dict[str, Any]) -> None:
         line = step.line
@@ -214,7 +217,16 @@ class _Judge:
             return "role", present or self.refusals[new["role_id"]]
         for name in IDENTITY:
             if name in new and present and not own:
-                return name, present
+                return COLUMNS.get(name, name), present
+        return self._group_refused(new, own=own)
+
+    def _group_refused(self, new: dict[str, Any], *, own: bool) -> tuple[str, str] | None:
+        if "group" not in new:
+            return None
+        if own:
+            return "group", _("You cannot change your own groups.")
+        if self.groups is not None and new["group"] and new["group"] not in self.groups:
+            return "group", _("This is not one of your groups.")
         return None
 
 

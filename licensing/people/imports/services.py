@@ -1,6 +1,5 @@
 """Applying an import: all lines, or the good ones, in one transaction with one audit row."""
 
-import secrets
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from accounts.people import CHUNK, password_hash
+from accounts.passwords import new_password
+from accounts.people import CHUNK, password_hash, touched
 from accounts.permissions import Permission
 from accounts.roles.selectors import administrators
 from accounts.roles.services import demand_admin
@@ -28,7 +28,6 @@ from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
 LISTED = 100
-PASSWORD_BYTES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def apply_import(*, sheet: Sheet, tenant: Tenant, editor: User, invite: bool, go
     errors = plan.counts[ERROR]
     if errors and not good_only:
         raise InvalidInput("file", _("%(n)s lines have errors; nothing was stored.") % {"n": f"{errors:,}"})
-    made = {step.line.number: secrets.token_urlsafe(PASSWORD_BYTES) for step in plan.of(CREATE)} if invite else {}
+    made = {step.line.number: new_password() for step in plan.of(CREATE)} if invite else {}
     # Slow on purpose, so it is done before the transaction.
     hashes = dict(_hashes(plan.of(CREATE), made))
     with transaction.atomic():
@@ -175,6 +174,7 @@ def _record(plan: Plan, sheet: Sheet, tenant: Tenant, editor: User) -> None:
             "sha256": sheet.digest,
             "first": str(concerned[0].user_id),
             "last": str(concerned[-1].user_id),
+            **touched([step.user_id for step in concerned if step.user_id is not None]),
             "users": listed,
         },
     )
