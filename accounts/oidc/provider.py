@@ -137,10 +137,9 @@ def _provider(found: dict[str, Any], issuer: str) -> Provider:
     if found.get("issuer") != issuer:
         raise ProviderFailed("issuer_mismatch")
     addresses = [found.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
-    scheme = urlsplit(issuer).scheme
-    if not all(isinstance(text, str) and urlsplit(text).scheme in {"https", scheme} for text in addresses):
-        raise ProviderFailed("discovery_malformed")
     methods = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    if not all(_is_address(text, issuer) for text in addresses) or not isinstance(methods, list):
+        raise ProviderFailed("discovery_malformed")
     authorization, token, keys = (str(text) for text in addresses)
     return Provider(
         issuer=issuer,
@@ -150,6 +149,17 @@ def _provider(found: dict[str, Any], issuer: str) -> Provider:
         basic="client_secret_post" not in methods or "client_secret_basic" in methods,
         names_itself=found.get("authorization_response_iss_parameter_supported") is True,
     )
+
+
+def _is_address(text: Any, issuer: str) -> bool:
+    """Whether it is an address of https, or of what the issuer itself uses."""
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.scheme in {"https", urlsplit(issuer).scheme}
 
 
 def _run(policy: OutboundPolicy, ask: Callable[[aiohttp.ClientSession], Awaitable[Answer]]) -> Answer:

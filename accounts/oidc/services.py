@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -15,11 +16,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
 from accounts.oidc import provider, tokens
+from accounts.permissions import ALL_CODES
+from accounts.roles.services import demand_grantable
 from accounts.security_models import LinkedIdentity, TenantSignIn
 from accounts.services import create_user, role_for
+from audit.models import AuditEntry
 from audit.services import append
 from core.crypto import open_sealed, seal
 from core.errors import Conflict, InvalidInput, NotAllowed
+from core.logs import client_ip
 from core.outbound import AddressRefused, CheckedUrl, OutboundPolicy, check_url
 from core.validation import cleaned
 from tenants.keys import data_key
@@ -27,6 +32,7 @@ from tenants.models import Tenant
 from tenants.selectors import outbound_policy
 
 ROUND_TRIP_SECONDS = 600
+SAID_AGAIN_AFTER = timedelta(minutes=1)
 SCOPES = "openid profile email"
 UNREACHABLE = {"address_refused", "provider_unreachable", "provider_failed"}
 
@@ -204,8 +210,12 @@ def _created(setting: TenantSignIn, claims: Mapping[str, Any], named: str) -> Us
 
 @transaction.atomic
 def refuse(*, tenant: Tenant | None, reason: str) -> None:
-    """Audit a refused sign-in through a provider."""
-    if tenant is not None:
+    """Audit a refused sign-in through a provider; the same refusal of the same address once a minute."""
+    if tenant is None:
+        return
+    same = {"reason": reason, "method": "oidc"}
+    latest = AuditEntry.objects.filter(tenant_id=tenant.pk, action="user.sign_in_refused", ip=client_ip.get())
+    if not latest.filter(at__gt=timezone.now() - SAID_AGAIN_AFTER, details__contains=same).exists():
         _record(tenant, "anonymous", "user.sign_in_refused", "", reason=reason, method="oidc")
 
 
@@ -213,13 +223,14 @@ def refuse(*, tenant: Tenant | None, reason: str) -> None:
 def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, editor: User) -> TenantSignIn:
     """Store how a tenant's people sign in; ``values`` are the form's, a blank secret keeps the stored one.
 
-    Raises InvalidInput by field, NotAllowed for a role with rights the editor lacks, Conflict when ``version`` is old.
+    Raises InvalidInput by field, Conflict when ``version`` is old, NotAllowed when single sign-on is changed by somebody
+    who lacks a right that people of the tenant hold, or that the role of created users has.
     """
     Tenant.objects.select_for_update().get(pk=tenant.pk)
     setting = setting_of(tenant)
     if setting.version != version:
         raise Conflict(_("Somebody else saved this page in the meantime. Reload it, then make your change again."))
-    before = _facts(setting)
+    before, role_before = _facts(setting), setting.oidc_default_role_id
     secret = values.get("oidc_client_secret", "")
     if values["oidc_issuer"] and values["oidc_issuer"] != setting.oidc_issuer:
         _check_issuer(values["oidc_issuer"])
@@ -228,14 +239,18 @@ def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, edi
             raise InvalidInput("oidc_client_secret", _("Enter the client secret again for the new issuer."))
     for name in before.keys() - {"oidc_default_role"}:
         setattr(setting, name, values[name])
-    setting.oidc_default_role = _grantable(values["oidc_default_role"], tenant, editor)
+    setting.oidc_default_role = values["oidc_default_role"]
+    after = _facts(setting)
+    changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+    # Two roles may have the same name.
+    if secret or setting.oidc_default_role_id != role_before or any(name.startswith("oidc_") for name in changed):
+        _demand_master(tenant, editor)
+        _demand_grantable(setting.oidc_default_role, tenant, editor)
     if secret:
         setting.oidc_client_secret = seal(data_key(tenant), secret.encode(), _context(tenant))
     _demand_complete(setting)
     setting.version = version + 1
     cleaned(setting, clash_field="oidc_issuer").save()
-    after = _facts(setting)
-    changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
     _record(tenant, editor.actor, "sign_in.changed", str(tenant.pk), **changed, secret_changed=bool(secret))
     return setting
 
@@ -251,16 +266,28 @@ def _check_issuer(issuer: str) -> CheckedUrl:
     return checked
 
 
-def _grantable(role: Role | None, tenant: Tenant, editor: User) -> Role | None:
-    if role is None:
-        return None
+def _demand_master(tenant: Tenant, editor: User) -> None:
+    """Who names the provider decides who everybody is, so he must be able to do already what they can do."""
     try:
-        role = role_for(tenant, role)
+        if tenant.is_system and not editor.rights >= ALL_CODES:
+            raise NotAllowed(_("You lack the right “%(code)s”.") % {"code": min(ALL_CODES - editor.rights)})
+        for role in Role.objects.filter(pk__in=User.objects.filter(tenant=tenant).values("role")).order_by("pk"):
+            demand_grantable(editor, role)
+    except NotAllowed as error:
+        rule = _(
+            "Who sets up single sign-on could sign in as anybody here, so it takes every right that people here have."
+        )
+        raise NotAllowed(f"{rule} {error.message}") from error
+
+
+def _demand_grantable(role: Role | None, tenant: Tenant, editor: User) -> None:
+    if role is None:
+        return
+    try:
+        role_for(tenant, role)
     except InvalidInput as error:
         raise InvalidInput("oidc_default_role", error.message) from error
-    if not role.permissions <= editor.rights:
-        raise NotAllowed(_("The role “%(role)s” holds rights that you do not have.") % {"role": role})
-    return role
+    demand_grantable(editor, role)
 
 
 def _demand_complete(setting: TenantSignIn) -> None:

@@ -1,6 +1,7 @@
 """Judging an ID token. Signatures and claims are PyJWT's business; which keys and algorithms may serve is ours."""
 
 import hmac
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,10 +34,10 @@ def verified_claims(
         raise TokenRefused("token_too_large")
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError) as error:
         raise TokenRefused("token_malformed") from error
     algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS or "crit" in header:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise TokenRefused("algorithm_refused")
     key = _key(keys, header.get("kid"), algorithm)
     try:
@@ -62,6 +63,11 @@ def verified_claims(
 
 
 def _check_claims(claims: Mapping[str, Any], client_id: str, nonce: str) -> None:
+    try:
+        # JSON can hold halves of a character, which nothing else here can take.
+        json.dumps(claims, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise TokenRefused("token_refused") from error
     audience = claims["aud"]
     party = claims.get("azp")
     if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in (None, client_id):

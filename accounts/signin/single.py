@@ -46,7 +46,11 @@ def start(request: HttpRequest) -> HttpResponse:
 @public
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Take the provider's answer. What the session kept is good for one answer: a second one is refused."""
+    """Take the provider's answer. What the session kept is good for one answer: a second one is refused.
+
+    Each answer is counted on the address until somebody has come in by it: it may cost a request to the provider.
+    """
+    attempt = guard_address()
     stored = request.session.pop(TRIP, None)
     if stored is None:
         return _refused(request, None, services.SingleSignOnRefused("no_round_trip"), "", "/")
@@ -57,6 +61,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except services.SingleSignOnRefused as refusal:
         tenant = Tenant.objects.filter(pk=trip.tenant).first()
         return _refused(request, tenant, refusal, tenant.slug if tenant else "", trip.target)
+    attempt.succeeded()
     if request.user.is_authenticated:
         logout(request)
     return flow.proceed(request=request, user=user, method="oidc", target=trip.target)

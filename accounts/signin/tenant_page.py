@@ -5,17 +5,19 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.confirming import to_confirm
 from accounts.models import Role
 from accounts.oidc.services import save_setting, setting_of
 from accounts.policy import viewer
 from accounts.security_models import TenantSignIn
+from accounts.sessions import confirmed_recently
 from core.forms import EnableField, VersionedForm
 from tenants.models import Tenant
 from tenants.views.details import SettingsTab
@@ -112,6 +114,13 @@ class TenantSignInPage(SettingsTab):
         """What the provider has to be told."""
         address = self.request.build_absolute_uri(reverse("accounts:oidc_callback"))
         return {"intro": _("Redirect address to enter at the provider: %(address)s") % {"address": address}}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Who names the provider decides who everybody is: a forgotten browser is not enough."""
+        if self.may_edit and not confirmed_recently(request):
+            messages.warning(request, _("Nothing was saved yet. Confirm that it is you, then make your change again."))
+            return to_confirm(request)
+        return super().post(request, *args, **kwargs)
 
     def save(self, form: Any) -> HttpResponseBase:
         """Through the service."""

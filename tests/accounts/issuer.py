@@ -65,6 +65,8 @@ class Issuer:
 
     def token(self, query: dict[str, str]) -> str:
         """An ID token for the request that led to the code."""
+        if "raw" in self.spoil:
+            return str(self.spoil["raw"])
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -98,6 +100,7 @@ class Issuer:
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/keys",
+                **self.spoil.get("discovery", {}),
             },
             "/realm/keys": lambda: {"keys": [self.jwk()]},
         }

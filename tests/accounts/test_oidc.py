@@ -1,5 +1,7 @@
 """Single sign-on against a provider on this machine: who gets in, and every answer that must not let anybody in."""
 
+import base64
+import json
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,15 +10,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
 from accounts.factors.services import of
+from accounts.lockout import ADDRESS_LIMIT
 from accounts.models import Role, User
 from accounts.oidc import provider
 from accounts.oidc.services import save_setting, setting_of
-from accounts.security_models import LinkedIdentity, TenantSignIn
+from accounts.security_models import LinkedIdentity, SignInThrottle, TenantSignIn
+from accounts.services import create_user
 from audit.models import AuditEntry
 from core.errors import Conflict, InvalidInput, NotAllowed
 from tenants.models import AllowedAddress, Tenant
 from tests.accounts.issuer import CLIENT_ID, CLIENT_SECRET, Issuer
-from tests.accounts.signing_in import SECOND, code_of, with_authenticator
+from tests.accounts.signing_in import SECOND, code_of, confirmed, with_authenticator
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 START, CALLBACK = "/sign-in/single-sign-on/", "/sign-in/single-sign-on/callback/"
@@ -224,7 +229,7 @@ def test_a_disabled_user_and_a_suspended_tenant_are_refused(setting, issuer, acm
     Tenant.objects.filter(pk=acme.pk).update(state="suspended")
     assert client.get(CALLBACK, answer).status_code == 422
     assert Client().post(START, {"organisation": "acme"}).status_code == 422
-    assert reasons(acme) == ["disabled", "tenant_not_ready", "tenant_not_ready"]
+    assert reasons(acme) == ["disabled", "tenant_not_ready"]
 
 
 def test_a_tenant_without_single_sign_on_and_an_unknown_one_get_the_same_answer(setting, issuer):
@@ -288,7 +293,7 @@ def test_the_settings_are_saved_on_the_version_seen_and_the_secret_is_never_show
     setting, issuer, acme, people, client_for
 ):
     path = f"/administration/user-management/tenants/{acme.pk}/sign-in/"
-    client = client_for(people.tenant_admin)
+    client = confirmed(client_for(people.tenant_admin))
     page = client.get(path)
     assert page.status_code == 200
     assert CLIENT_SECRET not in page.content.decode()
@@ -330,6 +335,109 @@ def test_settings_that_break_a_rule_are_refused_and_nothing_is_stored(setting, i
     with pytest.raises(NotAllowed):
         save(oidc_default_role=Role.objects.get(key="tenant_admin"))
     assert setting_of(acme).version == 1
+
+
+def test_who_names_the_provider_holds_every_right_that_people_of_the_tenant_hold(issuer, acme, system, people):
+    clerk_role = Role.objects.create(
+        tenant=acme, name="Clerk", scope="system", granted=["sign_in.view", "sign_in.edit"]
+    )
+    clerk = create_user(tenant=acme, username="carl", password=PASSWORD, role=clerk_role, actor="test")
+    plain = values_of(issuer, oidc_enabled=False, oidc_label="", oidc_issuer="", oidc_client_id="")
+    plain |= {"oidc_client_secret": "", "require_second_factor": True}
+    assert save_setting(tenant=acme, values=plain, version=0, editor=clerk).require_second_factor
+    for changes in (values_of(issuer), plain | {"oidc_match": "email"}, plain | {"oidc_client_secret": "x"}):
+        with pytest.raises(NotAllowed, match="sign in as anybody"):
+            save_setting(tenant=acme, values=changes, version=1, editor=clerk)
+    assert setting_of(acme).oidc_issuer == ""
+    # Somebody with a right more than the administrator; and in System nobody but who holds everything.
+    cleared = Role.objects.create(tenant=acme, name="Cleared", scope="user", granted=["calls.confidential.view"])
+    User.objects.filter(pk=people.agent.pk).update(role=cleared)
+    with pytest.raises(NotAllowed, match="confidential"):
+        save_setting(tenant=acme, values=values_of(issuer), version=1, editor=people.tenant_admin)
+    User.objects.filter(pk=people.agent.pk).update(role=clerk_role)
+    assert save_setting(tenant=acme, values=values_of(issuer), version=1, editor=people.tenant_admin).oidc_enabled
+    some = sorted(people.platform_admin.rights - {"tenants.delete"})
+    operator_role = Role.objects.create(tenant=system, name="Operator", platform=True, scope="system", granted=some)
+    operator = create_user(tenant=system, username="otto", password=PASSWORD, role=operator_role, actor="test")
+    User.objects.filter(pk=people.platform_admin.pk).update(role=operator_role)
+    with pytest.raises(NotAllowed, match=r"tenants\.delete"):
+        save_setting(tenant=system, values=values_of(issuer), version=0, editor=operator)
+    assert save_setting(tenant=system, values=values_of(issuer), version=0, editor=people.platform_admin).oidc_enabled
+
+
+def test_the_provider_is_named_by_somebody_whose_password_was_asked_recently(issuer, acme, people, client_for):
+    path = f"/administration/user-management/tenants/{acme.pk}/sign-in/"
+    posted = {"version": 0, "oidc_match": "email", "require_second_factor": "on"}
+    client = confirmed(client_for(people.tenant_admin), minutes_ago=16)
+    assert client.get(path).status_code == 200
+    assert client.post(path, posted)["Location"] == f"/profile/confirm/?next={path.replace('/', '%2F')}"
+    assert setting_of(acme).version == 0
+    assert confirmed(client).post(path, posted)["Location"] == path
+    assert setting_of(acme).version == 1
+
+
+def test_bogus_answers_close_the_door_for_their_address_and_real_ones_count_for_nothing(setting, issuer, acme):
+    for _number in range(3):
+        assert come_back(Client(), issuer).status_code == 302
+    assert not SignInThrottle.objects.filter(attempts__gt=0).exists()
+    client = Client()
+    for _number in range(3):
+        assert come_back(client, issuer, code="invented").status_code == 422
+    assert SignInThrottle.objects.get(kind="address").attempts == 3
+    assert reasons(acme) == ["provider_refused"]
+    SignInThrottle.objects.update(attempts=ADDRESS_LIMIT)
+    asked = len(issuer.asked)
+    assert client.get(CALLBACK, {"code": "x", "state": "y"}).status_code == 429
+    assert client.post(START, {"organisation": "acme"}).status_code == 429
+    assert len(issuer.asked) == asked
+    assert come_back(Client(REMOTE_ADDR="203.0.113.9"), issuer).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "discovery",
+    [
+        {"authorization_endpoint": "https://["},
+        {"authorization_endpoint": "https://"},
+        {"authorization_endpoint": "https://a.example/\ud800"},
+        {"token_endpoint": 5},
+        {"jwks_uri": None},
+        {"token_endpoint_auth_methods_supported": 7},
+        {"token_endpoint_auth_methods_supported": {"client_secret_post": 1}},
+    ],
+)
+def test_a_provider_that_says_nonsense_of_itself_is_refused_without_an_error(setting, issuer, acme, discovery):
+    issuer.spoil = {"discovery": discovery}
+    assert Client().post(START, {"organisation": "acme"}).status_code == 422
+    assert reasons(acme) == ["discovery_malformed"]
+    issuer.spoil = {}
+    provider.forget()
+    assert come_back(Client(), issuer).status_code == 302
+
+
+def segment(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (f"{segment({'alg': ['RS256'], 'kid': 'key-1'})}.{segment({})}.eA", "algorithm_refused"),
+        (f"{segment({'alg': {}, 'kid': 'key-1'})}.{segment({})}.eA", "algorithm_refused"),
+        (f"{segment([])}.{segment({})}.eA", "token_malformed"),
+        ("\ud800.e30.eA", "token_malformed"),
+    ],
+)
+def test_a_token_that_is_none_is_refused_without_an_error(setting, issuer, acme, raw, reason):
+    issuer.spoil = {"raw": raw}
+    assert come_back(Client(), issuer).status_code == 422
+    assert reasons(acme) == [reason]
+
+
+@pytest.mark.parametrize("claim", ["nonce", "sub", "preferred_username", "name"])
+def test_half_a_character_in_a_claim_is_refused_without_an_error(setting, issuer, acme, claim):
+    issuer.spoil = {"claims": {claim: "\ud800"}}
+    assert come_back(Client(), issuer).status_code == 422
+    assert reasons(acme) == ["token_refused"]
 
 
 def test_the_sign_in_page_offers_the_button_of_the_organisation_named(setting):
