@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
@@ -10,15 +9,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import sessions
+from accounts.confirming import RecentlyConfirmed
 from accounts.factors import services as factor_services
 from accounts.models import User
+from accounts.people import demand_other
 from accounts.policy import viewer
 from core.pages import ConfirmPage, Crumbs, Text
 from tenants.selectors import visible_tenants
 
 
-class UserAction(ConfirmPage):
-    """On a user of a tenant that the viewer sees (404 otherwise), who holds no right that the viewer lacks (403)."""
+class UserAction(RecentlyConfirmed, ConfirmPage):
+    """On somebody else of a tenant that the viewer sees (404 otherwise), who holds no right that the viewer lacks (403).
+
+    Oneself is refused: the profile has the same, with its own rules about the last factor.
+    """
 
     danger = True
 
@@ -27,9 +31,7 @@ class UserAction(ConfirmPage):
         super().setup(request, *args, **kwargs)
         me = viewer(request)
         self.person = get_object_or_404(User, pk=kwargs["pk"], tenant__in=visible_tenants(me))
-        # Who could weaken the sign-in of somebody mightier could become him.
-        if not self.person.role.permissions <= me.rights:
-            raise PermissionDenied(_("This user holds rights that you do not have."))
+        demand_other(self.person, me)
         self.cancel_url = _users_url()
 
     def breadcrumbs(self) -> Crumbs:

@@ -120,10 +120,12 @@ def use_code(*, user: User, code: str) -> str:
 
 
 def use_passkey(*, user: User, credential_id: bytes, sign_count: int) -> None:
-    """Note that a passkey signed. Raises Conflict when its counter went back: then a copy of it is about."""
+    """Note that a passkey signed. Raises Conflict unless its counter went on: then a copy of it is about.
+
+    A passkey that does not count says 0 each time; one that has counted never says 0 again.
+    """
     rows = SecondFactor.objects.filter(user=user, credential_id=credential_id)
-    if sign_count:
-        rows = rows.filter(sign_count__lt=sign_count)
+    rows = rows.filter(sign_count__lt=sign_count) if sign_count else rows.filter(sign_count=0)
     if not rows.update(sign_count=sign_count, last_used_at=timezone.now()):
         record_refusal(user, "passkey_copied")
         raise Conflict(_("This passkey cannot be trusted any more. Use another way."))

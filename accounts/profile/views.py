@@ -8,12 +8,12 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse, reverse_lazy
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts import passwords, sessions
+from accounts.confirming import RecentlyConfirmed
 from accounts.devices import known_device
 from accounts.factors import passkeys
 from accounts.factors import services as factor_services
@@ -49,15 +49,12 @@ class BelowProfile(Page):
         return [(TITLE, reverse("accounts:profile"))]
 
 
-class Sensitive(BelowProfile):
+class Sensitive(RecentlyConfirmed, BelowProfile):
     """A page that changes how one signs in: the sign-in, or the password asked again, must be recent."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead to the page that asks the password again."""
-        if request.method in {"GET", "HEAD", "POST"} and not sessions.confirmed_recently(request):
-            query = urlencode({"next": request.path if request.method == "GET" else reverse("accounts:profile")})
-            return redirect(f"{reverse('accounts:confirm')}?{query}")
-        return super().dispatch(request, *args, **kwargs)
+    def after_confirming(self) -> str:
+        """A page that was read is read again; what was posted has to be begun anew."""
+        return self.request.path if self.request.method == "GET" else reverse("accounts:profile")
 
 
 class Profile(FormPage):

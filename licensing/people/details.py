@@ -1,6 +1,5 @@
 """One user: details, form, password, sessions and second factor."""
 
-import secrets
 from typing import Any
 
 from django.contrib import messages
@@ -11,14 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import sessions
+from accounts.confirming import RecentlyConfirmed
 from accounts.factors import services as factors
 from accounts.models import User
-from accounts.passwords import set_by_admin
-from accounts.people import demand_manageable
+from accounts.passwords import new_password, set_by_admin
+from accounts.people import demand_other
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
-from core.errors import NotAllowed
 from core.pages import Crumbs, FormPage, Page, Text
 from licensing.models import Bundle
 from licensing.people.forms import PasswordForm, PersonForm, TenantChoice, initial_of
@@ -28,13 +27,6 @@ from licensing.people.views import user_crumbs
 from licensing.seats.effects import SeatsExceeded
 from licensing.services import save_person
 from tenants.models import Tenant
-
-PASSWORD_BYTES = 15
-
-
-def new_password() -> str:
-    """One that nobody guesses, for a first sign-in."""
-    return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
 def place_url(person: User, bundle: Bundle) -> str:
@@ -238,11 +230,16 @@ class UserEdit(AboutUser, PersonPage):  # type: ignore[misc]
         return redirect("licensing:user", user.pk)
 
 
-class UserPassword(AboutUser, FormPage):
-    """Give somebody a new password, which he has to change."""
+class UserPassword(RecentlyConfirmed, AboutUser, FormPage):  # type: ignore[misc]
+    """Give somebody else a new password, which he has to change."""
 
     title = gettext_lazy("Set a new password")
     form_class = PasswordForm
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Nobody's own: that is changed in the profile."""
+        super().setup(request, *args, **kwargs)
+        demand_other(self.person, viewer(request))
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """The consequence."""
@@ -250,23 +247,14 @@ class UserPassword(AboutUser, FormPage):
         return {"warning": text % {"name": self.person.username}}
 
     def save(self, form: PasswordForm) -> HttpResponseBase:
-        """Through the service; the editor himself changes his password in his profile."""
-        user = viewer(self.request)
-        demand_other(self.person, user)
+        """Through the service."""
         given = form.cleaned_data["password"]
         made = given or new_password()
-        set_by_admin(user=self.person, password=made, actor=user.actor)
+        set_by_admin(user=self.person, password=made, actor=viewer(self.request).actor)
         if given:
             messages.success(self.request, _("The password was set."))
             return redirect("licensing:user", self.person.pk)
         return show_password(self, self.person, made)
-
-
-def demand_other(person: User, editor: User) -> None:
-    """Raise NotAllowed for oneself and for somebody who holds rights that ``editor`` lacks."""
-    if person.pk == editor.pk:
-        raise NotAllowed(_("Change your own password and second factors in your profile."))
-    demand_manageable(person, editor)
 
 
 def show_password(page: Page, user: User, password: str) -> HttpResponseBase:

@@ -13,7 +13,7 @@ from accounts.passwords import set_by_admin
 from accounts.security_models import RecoveryCode, SecondFactor, SignInThrottle, TenantSignIn
 from audit.models import AuditEntry
 from tests.accounts.authenticator import SoftAuthenticator
-from tests.accounts.signing_in import SECOND, code_of, sign_in, signed_in, with_authenticator
+from tests.accounts.signing_in import SECOND, code_of, confirmed, sign_in, signed_in, with_authenticator
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -114,14 +114,47 @@ def test_an_administrator_resets_the_second_factor_of_his_people_only_and_not_of
     path = f"/administration/user-management/users/{people.supervisor.pk}/reset-second-factor/"
     assert client_for(people.agent).post(path).status_code == 403
     assert client_for(people.stranger).post(path).status_code == 404
-    assert client_for(people.tenant_admin).get(path).status_code == 200
+    ada = confirmed(client_for(people.tenant_admin))
+    assert ada.get(path).status_code == 200
     assert services.of(people.supervisor).exists()
-    assert client_for(people.tenant_admin).post(path).status_code == 302
+    assert ada.post(path).status_code == 302
     assert not SecondFactor.objects.filter(user=people.supervisor).exists()
     assert not RecoveryCode.objects.filter(user=people.supervisor).exists()
     assert actions(acme)[-1] == "user.second_factor_reset"
     foreign = f"/administration/user-management/users/{people.platform_admin.pk}/reset-second-factor/"
     assert client_for(people.tenant_admin).post(foreign).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["reset-second-factor", "end-sessions"])
+def test_an_administrator_does_to_himself_in_his_profile_only_what_he_may_do_to_others(people, client_for, what):
+    for user in (people.tenant_admin, people.supervisor):
+        with_authenticator(user)
+    client = confirmed(client_for(people.tenant_admin))
+    base = "/administration/user-management/users"
+    assert client.get(f"{base}/{people.tenant_admin.pk}/{what}/").status_code == 403
+    assert client.post(f"{base}/{people.tenant_admin.pk}/{what}/").status_code == 403
+    assert services.of(people.tenant_admin).exists()
+    assert client.get("/profile/").status_code == 200
+    assert client.post(f"{base}/{people.supervisor.pk}/{what}/").status_code == 302
+
+
+@pytest.mark.parametrize("what", ["reset-second-factor", "end-sessions", "password"])
+def test_weakening_the_sign_in_of_somebody_else_takes_a_recent_password(people, client_for, what):
+    with_authenticator(people.supervisor)
+    hashed = people.supervisor.password
+    client = confirmed(client_for(people.tenant_admin), minutes_ago=16)
+    path = f"/administration/user-management/users/{people.supervisor.pk}/{what}/"
+    question = f"/profile/confirm/?next={path.replace('/', '%2F')}"
+    assert client.get(path)["Location"] == question
+    assert client.post(path, {"password": "given by somebody else"})["Location"] == question
+    assert services.of(people.supervisor).exists()
+    people.supervisor.refresh_from_db()
+    assert people.supervisor.password == hashed
+    assert client.post("/profile/confirm/", {"current": PASSWORD, "next": path})["Location"] == path
+    assert client.post(path, {"password": "given by somebody else"}).status_code == 302
+    people.supervisor.refresh_from_db()
+    assert (people.supervisor.password == hashed) == (what != "password")
+    assert services.of(people.supervisor).exists() == (what != "reset-second-factor")
 
 
 def test_where_the_tenant_requires_it_who_has_no_second_factor_can_do_nothing_before_adding_one(people, acme):
@@ -170,9 +203,7 @@ def test_new_recovery_codes_replace_the_old_ones(people):
 def test_pages_that_change_how_one_signs_in_ask_the_password_again_after_15_minutes(people):
     client = signed_in()
     assert client.get(AUTHENTICATOR).status_code == 200
-    session = client.session
-    session["confirmed_at"] = timezone.now().timestamp() - 16 * 60
-    session.save()
+    confirmed(client, minutes_ago=16)
     for path in (AUTHENTICATOR, PASSKEY, CODES):
         assert client.get(path)["Location"] == f"/profile/confirm/?next={path.replace('/', '%2F')}"
         assert client.post(path, {"code": "1"})["Location"].startswith("/profile/confirm/")
@@ -245,6 +276,27 @@ def test_a_passkey_answer_that_is_wrong_in_one_way_is_refused(people, wrong):
     assert client.get("/").status_code == 302
     right = passkey.get(refused.context["passkey_options"])
     assert client.post(SECOND, {"credential": right}).status_code == 302
+
+
+def test_a_copy_of_a_counting_passkey_that_says_0_is_refused_and_one_that_never_counts_gets_in(people):
+    passkey = SoftAuthenticator("http://testserver", "testserver")
+    client = signed_in()
+    client.post(
+        PASSKEY, {"name": "Laptop", "credential": passkey.create(client.get(PASSKEY).context["passkey_options"])}
+    )
+
+    def signs_in_with(counter: int) -> bool:
+        visitor = half_signed_in()
+        passkey.counter = counter - 1
+        signed = passkey.get(visitor.get(SECOND).context["passkey_options"])
+        return visitor.post(SECOND, {"credential": signed}).status_code == 302
+
+    assert signs_in_with(0)
+    assert signs_in_with(0)
+    assert signs_in_with(7)
+    assert not signs_in_with(0)
+    assert not signs_in_with(7)
+    assert signs_in_with(8)
 
 
 @pytest.mark.parametrize("answer", ["", "x", "[]", "{}", '{"id": 1}', '{"rawId": "a", "response": {}}', "[" * 5000])

@@ -178,15 +178,15 @@ ROUTES: dict[str, Row] = {
     "accounts:role_delete": Row("roles.edit", BOTH, at="role", get=BUILT_IN, post=BUILT_IN),
     # Users and how they sign in
     "accounts:tenant_sign_in": Row("sign_in.view sign_in.edit", BOTH, at="tenant", post_needs="sign_in.edit"),
-    "accounts:user_reset_second_factor": Row("users.edit", BOTH, at="user"),
-    "accounts:user_end_sessions": Row("users.edit", BOTH, at="user"),
+    "accounts:user_reset_second_factor": Row("users.edit", BOTH, at="user", get=AGAIN),
+    "accounts:user_end_sessions": Row("users.edit", BOTH, at="user", get=AGAIN),
     "licensing:users": Row("users.view", listing=True, query="?over=any"),
     "licensing:users_bulk": Row("users.edit licences.assign", "POST"),
     "licensing:user_add": Row("users.edit", BOTH),
     "licensing:user_import": Row("users.edit", BOTH),
     "licensing:user": Row("users.view", at="user"),
     "licensing:user_edit": Row("users.edit licences.assign", BOTH, at="user"),
-    "licensing:user_password": Row("users.edit", BOTH, at="user"),
+    "licensing:user_password": Row("users.edit", BOTH, at="user", get=AGAIN),
     # Licences and seats
     "licensing:licence_limits": Row("licence_limits.view", BOTH, at="tenant", post_needs="licence_limits.edit"),
     "licensing:seats": Row("licence_limits.view", at="tenant", listing=True, query="?seats=0&add=new"),
