@@ -149,6 +149,61 @@ def pipeline(speech, acme, people, system, tmp_path) -> Pipeline:
     return Pipeline(speech, engine, queue, job, call)
 
 
+@pytest.fixture
+def root(client_for, people):
+    return client_for(people.platform_admin)
+
+
+@pytest.fixture
+def queue(db):
+    return ProcessingQueue.objects.create(name="Calls", events=["call.recording_finished"])
+
+
+@pytest.fixture
+def engine(db):
+    return SpeechEngine.objects.create(
+        name="Native", engine_type="native_v2", settings={"server_address": "https://93.184.216.34"}
+    )
+
+
+@pytest.fixture
+def job(queue, engine):
+    return JobDefinition.objects.create(
+        name="Transcribe recordings",
+        kind="transcription",
+        source_queue=queue,
+        settings={"engine": engine.pk},
+        filters=[{"field": "call.duration", "op": "between", "value": [15, 7200]}],
+    )
+
+
+@pytest.fixture
+def values(queue, engine):
+    def make(**changes):
+        return {
+            "name": "Second job",
+            "enabled": "on",
+            "access_scope": "tenants_only",
+            "data_source": "queue",
+            "source_queue": queue.pk,
+            "engine": engine.pk,
+            "filter_user_license_0": "on",
+            "filter_user_license_1": "is",
+            "filter_user_license_2": "speech_analytics",
+            "filter_call_duration_0": "on",
+            "filter_call_duration_1": "0:15",
+            "filter_call_duration_2": "2:00:00",
+            "schedule": "continuous",
+            "time_zone": "UTC",
+            "max_checks": "50",
+            "max_attempts": "5",
+            "batch_size": "100",
+            **changes,
+        }
+
+    return make
+
+
 def job_values(engine: SpeechEngine, queue: ProcessingQueue, **changes) -> dict:
     """The values of the job form."""
     values = {
