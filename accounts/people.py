@@ -34,6 +34,7 @@ from core.moves import move
 from core.validation import cleaned
 from tenants.models import Tenant, TenantGroup
 from tenants.selectors import groups_open_to, visible_tenants
+from tenants.services import demand_present
 
 FIELDS = ("username", "full_name", "email", "role", "group", "managed_groups", "time_zone", "is_active")
 # Who can change these of somebody can sign in as him, or shut him out.
@@ -208,6 +209,7 @@ def _change_many(
     for row in rows:
         by_tenant.setdefault(row.tenant_id, []).append(row.pk)
     for tenant in Tenant.objects.filter(pk__in=by_tenant).order_by("pk"):
+        demand_present(tenant)
         ids = by_tenant[tenant.pk]
         had_admin = administrators(tenant).exists()
         for chunk in chunks(ids):
@@ -278,8 +280,7 @@ def _write(old: User, wanted: User, version: int) -> None:
 def _demand_tenant(tenant: Tenant, editor: User) -> None:
     if not visible_tenants(editor).filter(pk=tenant.pk).exists():
         raise NotAllowed(_("You do not administer this tenant."))
-    if tenant.state == Tenant.State.DELETED:
-        raise Conflict(_("The tenant is deleted and cannot be changed any more."))
+    demand_present(tenant)
 
 
 def _check_role(old: User | None, wanted: User, tenant: Tenant, editor: User) -> None:

@@ -89,17 +89,7 @@ def _retry(rows: list[Record], actor: str) -> None:
 
 def _abort(rows: list[Record], actor: str) -> None:
     now = timezone.now()
-    Cleanup.objects.bulk_create(
-        Cleanup(
-            kind=row.job.kind,
-            settings=kinds()[row.job.kind].cleanup_settings(row.job.settings, row.remote),
-            tenant_id=row.tenant_id,
-            remote=row.remote,
-            due_at=now,
-        )
-        for row in rows
-        if row.remote is not None
-    )
+    discard_remotes(rows)
     _update(
         rows,
         state=Record.State.ABORTED,
@@ -113,6 +103,22 @@ def _abort(rows: list[Record], actor: str) -> None:
     )
     release(keys=[(row.pk, row.generation) for row in rows])
     _note(((row.pk, row.generation) for row in rows), "aborted", actor)
+
+
+def discard_remotes(rows: Iterable[Record]) -> None:
+    """Have deleted at the provider what ``rows``, which are ending, have there; in the transaction of their end."""
+    now = timezone.now()
+    Cleanup.objects.bulk_create(
+        Cleanup(
+            kind=row.job.kind,
+            settings=kinds()[row.job.kind].cleanup_settings(row.job.settings, row.remote),
+            tenant_id=row.tenant_id,
+            remote=row.remote,
+            due_at=now,
+        )
+        for row in rows
+        if row.remote is not None
+    )
 
 
 def _delete(rows: list[Record], _actor: str) -> None:

@@ -20,6 +20,7 @@ from licensing.seats.effects import Effect, Holder, demand_confirmed, effect_of,
 from licensing.selectors import METERED_BUNDLE, seat_limits
 from licensing.statements import entitlements_changed
 from tenants.models import Tenant, TenantGroup
+from tenants.services import lock_present
 
 METERED = frozenset(METERED_BUNDLE.values())
 
@@ -104,7 +105,8 @@ def set_enabled(*, users: QuerySet[User], enabled: bool, editor: User) -> int:
 def set_licence(*, users: QuerySet[User], bundle: Bundle, held: bool, editor: User) -> int:
     """Give all of ``users`` the licence, or take it from them; return for how many something changed.
 
-    One audit row a tenant; 10,000 users take a few statements.
+    One audit row a tenant; 10,000 users take a few statements. Raises NotAllowed without the right, Conflict when a
+    tenant concerned is deleted.
     """
     if not editor.has(Permission.LICENCES_ASSIGN):
         raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": Permission.LICENCES_ASSIGN})
@@ -114,6 +116,7 @@ def set_licence(*, users: QuerySet[User], bundle: Bundle, held: bool, editor: Us
         by_tenant: dict[uuid.UUID, list[uuid.UUID]] = {}
         for pk, tenant_id in concerned.order_by("username_key", "pk").values_list("pk", "tenant_id"):
             by_tenant.setdefault(tenant_id, []).append(pk)
+        lock_present(by_tenant)
         # Always in the same order, so that two batches cannot wait for each other.
         for tenant_id, ids in sorted(by_tenant.items()):
             entitlements_changed(tenant_id)

@@ -7,6 +7,11 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Tenant, TenantGroup
+from tenants.selectors import groups_open_to
+
+
+def _groups(request: Any) -> QuerySet[TenantGroup]:
+    return groups_open_to(request.user) if request is not None else TenantGroup.objects.none()
 
 
 class TenantFilter(django_filters.FilterSet):
@@ -14,9 +19,7 @@ class TenantFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(method="named", label=_("Name"))
     state = django_filters.ChoiceFilter(choices=Tenant.State.choices, label=_("State"))
-    group = django_filters.ModelChoiceFilter(
-        field_name="groups", queryset=TenantGroup.objects.order_by("name"), label=_("Group")
-    )
+    group = django_filters.ModelChoiceFilter(field_name="groups", queryset=_groups, label=_("Group"))
 
     class Meta:
         model = Tenant

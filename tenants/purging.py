@@ -1,10 +1,15 @@
-"""Destroying the data of a tenant whose deletion was confirmed: schema, data key, files.
+"""Destroying the data of a tenant whose deletion was confirmed: schema, data key, people, records, files.
 
 The key goes with the schema in one transaction: from then on every copy of the tenant's audio and secrets, also in
-backups of the files, is unreadable (security D1). Deleting the files afterwards may be repeated as often as needed.
+backups of the files, is unreadable (security D1). Sweeping what is big and deleting the files afterwards may be repeated
+as often as needed.
+
+Apps above this one say in the settings what they keep of a tenant in public tables: TENANT_PURGES run in that
+transaction, TENANT_SWEEPS after it, in transactions of their own.
 """
 
 import uuid
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -22,8 +27,8 @@ ACTOR = "system:deletion"
 def purge(tenant_id: uuid.UUID) -> bool:
     """Destroy what a confirmed request names; return False when there is nothing left to do.
 
-    Raises OperationalError when somebody still holds a lock on the schema (the tick tries again), and OSError or what
-    the store raises when files cannot be deleted: the key is gone by then.
+    Raises OperationalError when somebody still holds a lock on the schema (the tick tries again), what a sweep raises,
+    and OSError or what the store raises when files cannot be deleted: key and people are gone by then.
     """
     open_requests = DeletionRequest.objects.filter(confirmed_at__isnull=False, files_deleted_at=None)
     with transaction.atomic():
@@ -32,10 +37,11 @@ def purge(tenant_id: uuid.UUID) -> bool:
             return False
         if wish.tenant.state == Tenant.State.CLOSED:
             _destroy(wish.tenant)
+    swept = _run(settings.TENANT_SWEEPS, tenant_id)
     number = delete_files(tenant_id)
     with transaction.atomic():
         move(open_requests.filter(pk=wish.pk), files_deleted_at=timezone.now())
-        _record(wish.tenant, "tenant.files_deleted", files=number)
+        _record(wish.tenant, "tenant.files_deleted", files=number, **swept)
     return True
 
 
@@ -52,7 +58,13 @@ def _destroy(tenant: Tenant) -> None:
         contact_phone="",
     )
     tenant.groups.clear()
-    _record(tenant, "tenant.deleted", schema=tenant.schema_name, data_key="destroyed")
+    numbers = _run(settings.TENANT_PURGES, tenant.pk)
+    _record(tenant, "tenant.deleted", schema=tenant.schema_name, data_key="destroyed", **numbers)
+
+
+def _run(registry: Mapping[str, str], tenant_id: uuid.UUID) -> dict[str, int]:
+    """Call every function of the registry; return what each of them counted."""
+    return {what: import_string(path)(tenant_id) for what, path in registry.items()}
 
 
 def delete_files(tenant_id: uuid.UUID) -> int:

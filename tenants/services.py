@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils.translation import get_supported_language_variant, gettext_lazy
 from django.utils.translation import gettext as _
@@ -68,7 +68,7 @@ def create_tenant(
     """Create a tenant in state new; a task provisions its schema after the commit.
 
     ``contact`` holds contact_name, contact_email and contact_phone; ``language`` may be given without its country.
-    Raises InvalidInput naming the field and its rule.
+    Raises InvalidInput naming the field and its rule, Conflict when somebody stored the short name at this moment.
     """
     if not is_system:
         check_slug(slug)
@@ -78,7 +78,12 @@ def create_tenant(
     for field, value in (contact or {}).items():
         setattr(tenant, field, value.strip())
     tenant.wrapped_data_key = new_wrapped_key(tenant)
-    cleaned(tenant, clash_field="slug", exclude=NO_VALIDATION).save(force_insert=True)
+    cleaned(tenant, clash_field="slug", exclude=NO_VALIDATION)
+    try:
+        with transaction.atomic():
+            tenant.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(_("A tenant with this short name was stored at the same moment.")) from None
     tenant.groups.set(groups)
     _bump_groups(group.pk for group in groups)
     append(
@@ -195,6 +200,18 @@ def set_state(*, tenant: Tenant, old: Tenant.State, new: Tenant.State, actor: st
         target_id=str(tenant.pk),
         details={"from": old},
     )
+
+
+def demand_present(tenant: Tenant) -> None:
+    """Raise Conflict when the tenant, as it was read, is deleted: its users name nobody, and nothing of them changes."""
+    if tenant.state == Tenant.State.DELETED:
+        raise Conflict(_("“%(name)s” is deleted and cannot be changed any more.") % {"name": tenant.name})
+
+
+def lock_present(tenant_ids: Iterable[uuid.UUID]) -> None:
+    """Keep the tenants from being deleted until the transaction ends. Raises Conflict when one is deleted already."""
+    for tenant in Tenant.objects.select_for_update(no_key=True).filter(pk__in=list(tenant_ids)).order_by("pk"):
+        demand_present(tenant)
 
 
 @transaction.atomic

@@ -255,6 +255,14 @@ TENANT_PAGE = "tenants.pages.TenantPage"
 SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
 # Functions from a tenant's id to its folder in the file store: what the deletion of a tenant removes.
 TENANT_FOLDERS = ["conversations.audio.tenant_folder"]
+# What the deletion of a tenant removes from public tables: functions from its id to a number. The first ones run in the
+# transaction that also destroys schema and key, the others after it; those may take long and are repeated if they fail.
+TENANT_PURGES = {
+    "users": "accounts.purging.purge_people",
+    "licences": "licensing.purging.purge_licences",
+    "queue_items": "queues.purging.purge_items",
+}
+TENANT_SWEEPS = {"records": "jobs.purging.sweep_records"}
 
 # --- Audio ---
 MAX_AUDIO_BYTES = 2 * 1024**3

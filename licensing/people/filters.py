@@ -27,7 +27,10 @@ def _roles(request: Any) -> QuerySet[Role]:
 
 
 class UserFilter(django_filters.FilterSet):
-    """Tenant, name, role, group, licence held or not, over the cap, status, never signed in."""
+    """Tenant, name, role, group, licence held or not, over the cap, status, never signed in.
+
+    Users of deleted tenants, who name nobody any more, show only when their tenant is asked for.
+    """
 
     q = django_filters.CharFilter(label=_("Name"), method="named", max_length=150)
     tenant = django_filters.ModelChoiceFilter(label=_("Tenant"), queryset=_tenants)
@@ -53,6 +56,11 @@ class UserFilter(django_filters.FilterSet):
         super().__init__(*args, **kwargs)
         if self.request is None or not is_platform_staff(self.request.user):
             del self.filters["tenant"]
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        """Without those of deleted tenants, unless their tenant is asked for."""
+        users = super().filter_queryset(queryset)
+        return users if self.form.cleaned_data.get("tenant") else users.exclude(tenant__state=Tenant.State.DELETED)
 
     def named(self, users: QuerySet[User], name: str, value: str) -> QuerySet[User]:
         """User name, full name or email address."""

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from core.pages import Crumbs, Page
 from tenants.forms import ContactForm, OrganisationForm
 from tenants.pages import LIST, ROOT
@@ -76,6 +76,9 @@ class AddTenant(Page):
             form = organisation if at == ORGANISATION else contact
             form.add_error(error.field if error.field in form.fields else None, error.message)
             return self.step(at, form, entered, status=422)
+        except Conflict as error:
+            organisation.add_error(None, error.message)
+            return self.step(ORGANISATION, organisation, entered, status=409)
         return redirect("tenants:provisioning", pk=tenant.pk)
 
     def form(self, number: int, data: Any = None) -> Any:

@@ -147,7 +147,8 @@ class DeletionConfirm(TenantPage, ConfirmPage):
         """What is destroyed and what stays."""
         return _(
             "All calls, transcripts and audio of “%(name)s” and the key of its encryption are destroyed. "
-            "They cannot be brought back, not from a backup of the files either. "
+            "They cannot be brought back, not from a backup of the files either. Names, email addresses and means of "
+            "sign-in of its people are erased, and what jobs remember of its records. "
             "The name, the statements and the audit trail stay."
         ) % {"name": self.tenant_row.name}
 

@@ -9,7 +9,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from audit.models import AuditEntry
+from core.validation import cleaned
 from queues.models import ProcessingQueue
+from tenants import services
 from tenants.models import Tenant, TenantGroup
 from tenants.provisioning import provision
 from tenants.services import create_group
@@ -80,6 +82,22 @@ def test_a_name_taken_during_the_wizard_leads_back_to_its_step(root):
     assert again.status_code == 422
     assert "slug" in again.context["form"].errors
     assert Tenant.objects.filter(slug="initech").count() == 1
+
+
+def test_a_second_click_at_the_same_moment_is_a_conflict_that_keeps_what_was_entered(root, monkeypatch):
+    third = walk(root)
+
+    def overtaken(model, **rules):
+        checked = cleaned(model, **rules)
+        Tenant.objects.create(slug="initech", name="First click", wrapped_data_key=b"")
+        return checked
+
+    monkeypatch.setattr(services, "cleaned", overtaken)
+    answer = root.post(ADD, {"step": "3", "state": state_in(third)})
+    assert answer.status_code == 409
+    assert "stored at the same moment" in answer.content.decode()
+    assert 'value="initech"' in answer.content.decode()
+    assert not Tenant.objects.filter(name="Initech").exists()
 
 
 def test_a_state_that_was_changed_forged_dropped_or_is_somebody_elses_begins_anew(
@@ -164,6 +182,8 @@ def test_staff_of_managed_groups_see_the_tenants_of_these_groups_alone(
     listed = client.get(reverse("licensing:tenants")).content.decode()
     assert "Acme" in listed
     assert "Globex" not in listed
+    offered = client.get(reverse("licensing:tenants")).context["filter"].form.fields["group"].queryset
+    assert list(offered) == [gold]
     # Groups decide how far one sees: nobody widens that himself, and what he cannot see stays as it is.
     assert client.get(reverse("tenants:group", args=[gold.pk])).status_code == 403
     assert client.post(reverse("tenants:group_add"), {"name": "Mine", "tenants": [globex.pk]}).status_code == 403
