@@ -89,7 +89,10 @@ class ChangeWriter:
             with enter(tenant), transaction.atomic():
                 return self._write_inside(tenant, changes)
         except TenantUnavailable as error:
-            return self._write_outside([_hold(change, str(error)) for change in changes])
+            # An end without a result needs nothing of the tenant; what the provider has done waits for it.
+            ends = [change for change in changes if change.final and change.result is None]
+            waits = [_hold(change, str(error)) for change in changes if not change.final or change.result is not None]
+            return self._write_outside([*ends, *waits])
         except DATABASE_IS_AWAY:
             raise
         except Exception as error:

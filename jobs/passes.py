@@ -281,8 +281,11 @@ def _named(record: Claimed) -> Claimed:
 
 
 def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
-    """A tenant that cannot be entered: new work is refused, what is at the provider waits until the tenant is back."""
-    if record.stage == Record.Stage.NEW or tenant.state == Tenant.State.CLOSED:
+    """A tenant that cannot be entered: new work is refused, what is at the provider waits until the tenant is back.
+
+    From some states no tenant ever comes back.
+    """
+    if record.stage == Record.Stage.NEW or tenant.state in {Tenant.State.CLOSED, Tenant.State.DELETED}:
         return Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
     return held(record, why)
 

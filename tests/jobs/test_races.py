@@ -111,6 +111,23 @@ def test_a_paid_result_of_a_suspended_tenant_is_kept_until_the_tenant_is_back(pi
     assert len(pipeline.uploads(call)) == 1
 
 
+@pytest.mark.parametrize("state", ["closed", "deleted"])
+def test_what_is_at_the_provider_for_a_tenant_that_never_comes_back_ends_and_is_deleted_there(pipeline, acme, state):
+    call = pipeline.call()
+    pipeline.server.control("POST", "/_emu/hold", {"hold": True})
+    pipeline.sweep()
+    remote = pipeline.record_of(call).remote
+    assert remote is not None
+    Tenant.objects.filter(pk=acme.pk).update(state=state)
+    Record.objects.update(next_at="2020-01-01T00:00Z")
+
+    pipeline.sweep()
+
+    record = pipeline.record_of(call)
+    assert (record.state, record.reason, record.remote) == ("skipped", "tenant_disabled", None)
+    assert Cleanup.objects.get().remote == remote
+
+
 def test_one_record_that_cannot_be_loaded_spares_the_others_of_its_batch(pipeline, acme, globex, people):
     from licensing.models import Bundle
     from licensing.services import grant
