@@ -3,8 +3,10 @@
 import io
 import time
 
+import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from accounts.models import Role, User
@@ -12,6 +14,7 @@ from accounts.services import create_user
 from audit.models import AuditEntry
 from core.errors import InvalidInput
 from licensing.models import Bundle, UserLicence
+from licensing.people.imports import services
 from licensing.people.imports.planning import MAX_PASSWORDS, make_plan
 from licensing.people.imports.reading import MAX_LINES, read_sheet
 from licensing.services import grant
@@ -254,3 +257,71 @@ def test_five_thousand_users_are_stored_at_once(ada, acme):
     assert apply(ada, text).status_code == 302
     assert time.monotonic() - started < 60
     assert UserLicence.objects.filter(user__tenant=acme).count() == 5000
+
+
+@pytest.fixture
+def beside(db):
+    """Another connection to the same database, which waits half a second and takes everything back."""
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    stored = connection.settings_dict
+    with psycopg.connect(**{names[key]: stored[key] for key in names if stored.get(key)}) as other:
+        other.execute("SET lock_timeout = '500ms'")
+        yield other
+        other.rollback()
+
+
+def test_only_those_who_change_are_locked_and_everybody_may_sign_in_meanwhile(ada, people, beside):
+    assert apply(ada, GOOD).status_code == 302
+    # The transaction of this test is still open, so what the import has locked is locked.
+    seen = "UPDATE accounts_user SET last_sign_in_at = now() WHERE username_key = %s"
+    with beside.transaction():
+        for name in ("olga", "sue", "stan"):
+            assert beside.execute(seen, [name]).rowcount == 1
+        beside.execute(
+            "INSERT INTO accounts_usersession (user_id, session_key, user_agent, method, started_at, seen_at, ends_at)"
+            " VALUES (%s, 'k', '', '', now(), now(), now())",
+            [people.agent.pk],
+        )
+        raise psycopg.Rollback
+    with pytest.raises(psycopg.errors.LockNotAvailable), beside.transaction():
+        beside.execute(seen, ["alan"])
+
+
+@pytest.mark.parametrize("who", ["new", "stored"])
+def test_a_user_in_the_file_who_comes_or_changes_after_the_last_look_is_a_conflict(ada, acme, monkeypatch, who):
+    looks = []
+
+    def look_and_be_overtaken(sheet, **arguments):
+        plan = make_plan(sheet, **arguments)
+        looks.append(plan)
+        if len(looks) == 2 and who == "new":
+            agent = Role.objects.get(key="agent")
+            User.objects.create(tenant=acme, username="Nora", username_key="nora", role=agent, password="!")
+        elif len(looks) == 2:
+            User.objects.filter(username="alan").update(full_name="Somebody else's", version=2)
+        return plan
+
+    checked = send(ada, GOOD)
+    monkeypatch.setattr(services, "make_plan", look_and_be_overtaken)
+    answer = send(ada, GOOD, "apply", checked.context["form"].initial["expected"])
+    assert (answer.status_code, len(looks)) == (409, 2)
+    assert "changed in the meantime" in answer.content.decode()
+    assert not User.objects.filter(full_name="Alan Again").exists()
+
+
+def test_many_are_changed_at_once_and_only_in_what_their_lines_say(ada, acme):
+    agent = Role.objects.get(key="agent")
+    User.objects.bulk_create(
+        User(tenant=acme, username=f"u{n}", username_key=f"u{n}", full_name=f"U {n}", role=agent, password="!")
+        for n in range(6000)
+    )
+    text = "username,full_name,group,enabled\n" + "".join(f"u{n},,Group {n % 7},no\n" for n in range(6000))
+    text = text.replace("u5,,", "U5,New name,").replace("Group 6,no", "Group 6,yes")
+    started = time.monotonic()
+    assert apply(ada, text).status_code == 302
+    assert time.monotonic() - started < 60
+    changed = User.objects.get(username_key="u5")
+    assert (changed.username, changed.full_name, changed.group) == ("U5", "New name", "Group 5")
+    assert (changed.is_active, changed.role, changed.version) == (False, agent, 2)
+    kept = User.objects.get(username_key="u13")
+    assert (kept.username, kept.full_name, kept.is_active, kept.version) == ("u13", "", True, 2)

@@ -34,7 +34,18 @@ STORED = {
     "enabled": "is_active",
 }
 COLUMNS = {field: column for column, field in STORED.items()}
-FIELDS = ("username_key", "pk", "username", "full_name", "email", "group", "time_zone", "is_active", "role_id")
+FIELDS = (
+    "username_key",
+    "pk",
+    "username",
+    "full_name",
+    "email",
+    "group",
+    "time_zone",
+    "is_active",
+    "role_id",
+    "version",
+)
 
 
 @dataclass(slots=True)
@@ -48,6 +59,8 @@ class Step:
     new: dict[str, Any] = field(default_factory=dict)
     grant: frozenset[Bundle] = frozenset()
     revoke: frozenset[Bundle] = frozenset()
+    # Of the stored user: the change is made to this version alone.
+    version: int = 0
 
     @property
     def problem(self) -> str:
@@ -89,14 +102,9 @@ class Plan:
         ]
 
 
-def make_plan(sheet: Sheet, *, tenant: Tenant, editor: User, invite: bool, lock: bool = False) -> Plan:
-    """Compare every line with what is stored. ``lock``: the rows concerned stay as they are until the transaction ends.
-
-    ``invite``: new users without a password get one made.
-    """
+def make_plan(sheet: Sheet, *, tenant: Tenant, editor: User, invite: bool) -> Plan:
+    """Compare every line with what is stored. ``invite``: new users without a password get one made."""
     people = User.objects.filter(tenant=tenant).select_related(None)
-    if lock:
-        list(people.order_by("pk").select_for_update().values_list("pk", flat=True))
     stored = {row[0]: dict(zip(FIELDS, row, strict=True)) for row in people.values_list(*FIELDS)}
     held = _held(people)
     judge = _Judge(tenant, editor)
@@ -202,6 +210,7 @@ class _Judge:
         if role is not None:
             new["role_id"] = role.pk
         step.new = {field: value for field, value in new.items() if stored[field] != value}
+        step.version = stored["version"]
         step.error = self._refused(line, step.new, stored)
 
     def _refused(self, line: Line, new: dict[str, Any], stored: dict[str, Any]) -> tuple[str, str] | None:

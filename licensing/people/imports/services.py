@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Role, User
 from accounts.passwords import new_password
@@ -26,8 +28,21 @@ from licensing.people.imports.reading import Sheet
 from licensing.statements import entitlements_changed
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
+from tenants.services import demand_present
 
 LISTED = 100
+MEANWHILE = gettext_lazy("Users were changed in the meantime. Check the file again.")
+# One statement a piece; what a line does not change stays.
+CHANGE_USERS = """
+UPDATE accounts_user u SET
+    username = coalesce(v.username, u.username), full_name = coalesce(v.full_name, u.full_name),
+    email = coalesce(v.email, u.email), "group" = coalesce(v."group", u."group"),
+    time_zone = coalesce(v.time_zone, u.time_zone), is_active = coalesce(v.is_active, u.is_active),
+    role_id = coalesce(v.role_id, u.role_id), version = u.version + 1
+FROM jsonb_to_recordset(%s::jsonb) AS v(pk uuid, username text, full_name text, email text, "group" text,
+    time_zone text, is_active boolean, role_id bigint, version int)
+WHERE u.id = v.pk AND u.version = v.version
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,16 @@ def apply_import(*, sheet: Sheet, tenant: Tenant, editor: User, invite: bool, go
     made = {step.line.number: new_password() for step in plan.of(CREATE)} if invite else {}
     # Slow on purpose, so it is done before the transaction.
     hashes = dict(_hashes(plan.of(CREATE), made))
-    with transaction.atomic():
-        again = make_plan(sheet, tenant=tenant, editor=editor, invite=invite, lock=True)
-        if again.signature() != plan.signature():
-            raise Conflict(_("Users were changed in the meantime. Check the file again."))
-        _store(again, tenant, hashes)
-        _record(again, sheet, tenant, editor)
+    try:
+        with transaction.atomic():
+            again = make_plan(sheet, tenant=tenant, editor=editor, invite=invite)
+            if again.signature() != plan.signature():
+                raise Conflict(str(MEANWHILE))
+            _store(again, tenant, hashes)
+            _record(again, sheet, tenant, editor)
+    except IntegrityError:
+        # A user of a name in the file, or a licence, came between the plan and its rows.
+        raise Conflict(str(MEANWHILE)) from None
     made = {number: text for number, text in made.items() if number not in _given(plan)}
     return Imported(plan, made)
 
@@ -68,8 +87,7 @@ def _demand(tenant: Tenant, editor: User) -> None:
         raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": Permission.USERS_EDIT})
     if not visible_tenants(editor).filter(pk=tenant.pk).exists():
         raise NotAllowed(_("You do not administer this tenant."))
-    if tenant.state == Tenant.State.DELETED:
-        raise Conflict(_("The tenant is deleted and cannot be changed any more."))
+    demand_present(tenant)
 
 
 def _given(plan: Plan) -> set[int]:
@@ -102,9 +120,9 @@ def _store(plan: Plan, tenant: Tenant, hashes: dict[int, str]) -> None:
         User.objects.bulk_create(users)
         for step, user in zip(piece, users, strict=True):
             step.user_id = user.pk
-    for piece in _pieces([step for step in changing if step.new]):
-        _change(piece)
     _licences([*creating, *changing])
+    for piece in _pieces(sorted((step for step in changing if step.new), key=lambda step: str(step.user_id))):
+        _change(piece)
     disabled = [s.user_id for s in changing if s.new.get("is_active") is False and s.user_id is not None]
     _end_sessions(disabled)
     if had_admin and takes_an_administrator(changing, roles):
@@ -121,15 +139,18 @@ def _new_user(step: Step, tenant: Tenant, hashes: dict[int, str]) -> User:
 
 
 def _change(steps: Sequence[Step]) -> None:
-    by_id = {step.user_id: step for step in steps if step.user_id is not None}
-    users = list(User.objects.filter(pk__in=by_id).select_related(None))
-    names = {"version"}
-    for user in users:
-        for name, value in by_id[user.pk].new.items():
-            setattr(user, name, value)
-            names.add(name)
-        user.version += 1
-    User.objects.bulk_update(users, sorted(names), batch_size=1000)
+    """Change the versions that the plan has seen, or raise Conflict.
+
+    The rows are locked as late as can be and in the same order by everybody, so that no two changes of many wait for
+    each other; only the sign-ins of these people wait, and nobody's new session.
+    """
+    people = User.objects.filter(pk__in=[step.user_id for step in steps]).select_related(None).order_by("pk")
+    list(people.select_for_update(no_key=True).values_list("pk"))
+    rows = orjson.dumps([{**step.new, "pk": step.user_id, "version": step.version} for step in steps]).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGE_USERS, [rows])
+        if cursor.rowcount != len(steps):
+            raise Conflict(str(MEANWHILE))
 
 
 def _licences(steps: Sequence[Step]) -> None:
