@@ -13,8 +13,7 @@ from jobs.form_fields import ClauseField
 from jobs.kinds import Kind
 from jobs.models import DataSource, JobDefinition, Schedule
 from queues.models import AccessScope, ProcessingQueue
-from tenants.models import Tenant, TenantGroup
-from tenants.selectors import offer_tenants
+from tenants.forms import ScopeFields
 
 # Advised by the guide for new jobs (domain T20): licensed users only, 15 seconds to 2 hours.
 ADVISED: dict[str, dict[str, Any]] = {
@@ -33,25 +32,12 @@ def time_zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((name, name) for name in sorted(zoneinfo.available_timezones() - {"UTC"}))]
 
 
-class JobForm(VersionedForm):
+class JobForm(ScopeFields, VersionedForm):
     """Fields in the order of the guide; those of the kind come from the kind, rules over several are the service's."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     enabled = EnableField()
     access_scope = forms.ChoiceField(label=_("Access scope"), choices=AccessScope.choices)
-    tenant = forms.ModelChoiceField(
-        label=_("Tenant"),
-        queryset=Tenant.objects.order_by("name"),
-        required=False,
-        help_text=_("Only for the scope “One tenant”."),
-    )
-    tenant_groups = forms.ModelMultipleChoiceField(
-        label=_("Tenant groups"),
-        queryset=TenantGroup.objects.order_by("name"),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("Only for the scope “Tenant groups”."),
-    )
     data_source = forms.ChoiceField(label=_("Data source"), choices=DataSource.choices)
     source_queue = forms.ModelChoiceField(label=_("Source Queue"), queryset=ProcessingQueue.objects.order_by("name"))
     publish_to = forms.ModelMultipleChoiceField(
@@ -75,12 +61,13 @@ class JobForm(VersionedForm):
     max_checks = forms.IntegerField(label=_("Checks for a result"), min_value=1, max_value=50, initial=50)
     max_attempts = forms.IntegerField(label=_("Attempts"), min_value=1, max_value=50, initial=5)
     batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=100)
+    scope_field = "access_scope"
     advanced = ["max_checks", "max_attempts", "batch_size"]
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
         super().__init__(*args, **kwargs)
-        offer_tenants(self.fields, editor)
+        self.offer_scope(editor, job)
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.
@@ -144,17 +131,11 @@ class JobForm(VersionedForm):
         return {
             **{name: cleaned[name] for name in names},
             "kind": self.kind.key,
-            "tenant": cleaned["tenant"] if cleaned["access_scope"] == AccessScope.ONE_TENANT else None,
+            "tenant": self.tenant_of_scope(),
             "cron": cleaned["cron"] if cleaned["schedule"] == Schedule.CRON else "",
             "settings": {name: cleaned[name] for name in self.setting_names},
             "filters": [cleaned[name] for name in self.clause_names if cleaned[name] is not None],
         }
-
-    def groups_of_scope(self) -> list[TenantGroup]:
-        """The tenant groups, kept only by the scope that needs them."""
-        if self.cleaned_data["access_scope"] != AccessScope.TENANT_GROUPS:
-            return []
-        return list(self.cleaned_data["tenant_groups"])
 
 
 def initial_of(job: JobDefinition) -> dict[str, Any]:

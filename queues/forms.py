@@ -9,11 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from core.forms import EnableField, VersionedForm
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueueScope
-from tenants.models import Tenant, TenantGroup
-from tenants.selectors import offer_tenants
+from tenants.forms import ScopeFields
 
 
-class QueueForm(VersionedForm):
+class QueueForm(ScopeFields, VersionedForm):
     """Fields in the order of the guide; rules over several fields are the service's."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
@@ -23,19 +22,6 @@ class QueueForm(VersionedForm):
         choices=QueueScope.choices,
         initial=QueueScope.GLOBAL,
         help_text=_("A global queue takes the records of every tenant; the job that reads it filters."),
-    )
-    tenant = forms.ModelChoiceField(
-        label=_("Tenant"),
-        queryset=Tenant.objects.order_by("name"),
-        required=False,
-        help_text=_("Only for the scope “One tenant”."),
-    )
-    tenant_groups = forms.ModelMultipleChoiceField(
-        label=_("Tenant groups"),
-        queryset=TenantGroup.objects.order_by("name"),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("Only for the scope “Tenant groups”."),
     )
     record_type = forms.ChoiceField(label=_("Record type"), choices=RecordType.choices, initial=RecordType.CALL)
     events = forms.MultipleChoiceField(
@@ -54,7 +40,7 @@ class QueueForm(VersionedForm):
     def __init__(self, *args: Any, editor: Any, queue: ProcessingQueue | None = None, **kwargs: Any) -> None:
         self.queue = queue
         super().__init__(*args, **kwargs)
-        offer_tenants(self.fields, editor)
+        self.offer_scope(editor, queue)
 
     def clean_name(self) -> str:
         """Queue names are unique, whatever their case."""
@@ -70,14 +56,7 @@ class QueueForm(VersionedForm):
         """What the service stores; a tenant is kept only by the scope that needs it."""
         names = ("name", "enabled", "scope", "record_type", "events", "replicate")
         values = {name: self.cleaned_data[name] for name in names}
-        one_tenant = values["scope"] == QueueScope.ONE_TENANT
-        return {**values, "tenant": self.cleaned_data["tenant"] if one_tenant else None}
-
-    def groups_of_scope(self) -> list[TenantGroup]:
-        """The tenant groups, kept only by the scope that needs them."""
-        if self.cleaned_data["scope"] != QueueScope.TENANT_GROUPS:
-            return []
-        return list(self.cleaned_data["tenant_groups"])
+        return {**values, "tenant": self.tenant_of_scope()}
 
 
 def initial_of(queue: ProcessingQueue) -> dict[str, Any]:

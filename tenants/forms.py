@@ -7,14 +7,19 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidInput
 from core.forms import VersionedForm
 from tenants.models import Tenant, TenantGroup
+from tenants.selectors import groups_to_offer, tenants_to_offer
 from tenants.services import GENERAL_FIELDS, RETENTION_FIELDS, check_slug
 
 LTR = {"dir": "ltr", "spellcheck": "false"}
+LANGUAGE_HELP = _(
+    "Of the pages of its people. So far all texts are in English; another language changes direction, dates and numbers."
+)
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +89,7 @@ class GeneralForm(VersionedForm, ContactFields):
         choices=zone_choices,
         help_text=_("Months of limits follow this zone. A change counts for limits from the next month on."),
     )
-    language = forms.ChoiceField(label=_("Language"), choices=language_choices)
+    language = forms.ChoiceField(label=_("Language"), choices=language_choices, help_text=LANGUAGE_HELP)
     groups_of_tenant = GroupsField()
     sections = [
         ("", ["name", "time_zone", "language"]),
@@ -155,7 +160,12 @@ class OrganisationForm(forms.Form):
         help_text=_("People sign in with it. Lower-case letters, digits and single hyphens; it cannot be changed."),
     )
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices, initial="UTC")
-    language = forms.ChoiceField(label=_("Language"), choices=language_choices, initial=settings.LANGUAGE_CODE)
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=language_choices,
+        initial=settings.LANGUAGE_CODE,
+        help_text=LANGUAGE_HELP,
+    )
 
     def clean_slug(self) -> str:
         """Whether it is free is told at once, not at the last step."""
@@ -193,6 +203,42 @@ class GroupForm(VersionedForm):
     def __init__(self, *args: Any, tenants: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["tenants"].queryset = tenants  # type: ignore[attr-defined]
+
+
+class TenantField(forms.ModelChoiceField):
+    """One tenant; ``tenants_to_offer`` says which. A deleted one is marked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"queryset": Tenant.objects.none(), "label": _("Tenant"), "required": False, **kwargs})
+
+    def label_from_instance(self, obj: Any) -> str:
+        """The name, with the state where it matters."""
+        return gettext("%(name)s (deleted)") % {"name": obj} if obj.state == Tenant.State.DELETED else str(obj)
+
+
+class ScopeFields(forms.Form):
+    """Fields Tenant and Tenant groups beside the choice of a scope, whose field a form names in ``scope_field``."""
+
+    tenant = TenantField(help_text=_("Only for the scope “One tenant”."))
+    tenant_groups = GroupsField(help_text=_("Only for the scope “Tenant groups”."))
+    scope_field = "scope"
+
+    def offer_scope(self, editor: Any, stored: Any) -> None:
+        """Give both fields their choices; ``stored`` is the object that is edited, or None."""
+        groups = list(stored.tenant_groups.values_list("pk", flat=True)) if stored is not None else []
+        choices: Any = self.fields
+        choices["tenant"].queryset = tenants_to_offer(editor, stored.tenant_id if stored is not None else None)
+        choices["tenant_groups"].queryset = groups_to_offer(editor, groups)
+
+    def tenant_of_scope(self) -> Tenant | None:
+        """The tenant, kept only by the scope that needs it."""
+        tenant: Tenant | None = self.cleaned_data["tenant"]
+        return tenant if self.cleaned_data[self.scope_field] == "one_tenant" else None
+
+    def groups_of_scope(self) -> list[TenantGroup]:
+        """The tenant groups, kept only by the scope that needs them."""
+        chosen = self.cleaned_data[self.scope_field] == "tenant_groups"
+        return list(self.cleaned_data["tenant_groups"]) if chosen else []
 
 
 class ReasonForm(forms.Form):

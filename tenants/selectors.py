@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from core.outbound import AllowedTarget, OutboundPolicy
 from tenants.models import AllowedAddress, Tenant, TenantGroup
@@ -73,12 +73,19 @@ def groups_open_to(user: Any) -> QuerySet[TenantGroup]:
     return groups if scope == "system" else groups.filter(pk__in=user.managed_tenant_groups.values("pk"))
 
 
-def offer_tenants(fields: dict[str, Any], user: Any) -> None:
-    """Narrow the choices of the form fields ``tenant`` and ``tenant_groups``, if there, to what ``user`` may see."""
-    if "tenant" in fields:
-        fields["tenant"].queryset = visible_tenants(user).order_by("name")
-    if "tenant_groups" in fields:
-        fields["tenant_groups"].queryset = groups_open_to(user)
+def tenants_to_offer(user: Any, stored: Any = None) -> QuerySet[Tenant]:
+    """The choices of a form: what ``user`` may see and is not deleted, and the ``stored`` one whatever it is.
+
+    Otherwise a form that was opened for another change would take the tenant away, or refuse to be saved.
+    """
+    present = visible_tenants(user).exclude(state=Tenant.State.DELETED)
+    return Tenant.objects.filter(Q(pk__in=present.values("pk")) | Q(pk=stored)).order_by("name")
+
+
+def groups_to_offer(user: Any, stored: Any = ()) -> QuerySet[TenantGroup]:
+    """The choices of a form: the groups open to ``user``, and the ``stored`` ones (ids) whatever they are."""
+    open_to_user = groups_open_to(user).order_by().values("pk")
+    return TenantGroup.objects.filter(Q(pk__in=open_to_user) | Q(pk__in=stored)).order_by("name")
 
 
 def other_deleters(user_id: Any) -> bool:

@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.forms import EnableField, VersionedForm
-from tenants.models import Tenant
-from tenants.selectors import offer_tenants
+from tenants.forms import TenantField
+from tenants.selectors import tenants_to_offer
 from transcription.engines.base import EngineOptions
 from transcription.models import SpeechEngine, Visibility
 from transcription.registry import engine_choices, engine_types
@@ -22,12 +22,7 @@ class EngineForm(VersionedForm):
     name = forms.CharField(label=_("Name"), max_length=120)
     enabled = EnableField()
     visibility = forms.ChoiceField(label=_("Visibility"), choices=Visibility.choices, initial=Visibility.GLOBAL)
-    tenant = forms.ModelChoiceField(
-        label=_("Tenant"),
-        queryset=Tenant.objects.order_by("name"),
-        required=False,
-        help_text=_("Only for the visibility “One tenant”."),
-    )
+    tenant = TenantField(help_text=_("Only for the visibility “One tenant”."))
 
     def __init__(
         self,
@@ -38,7 +33,8 @@ class EngineForm(VersionedForm):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        offer_tenants(self.fields, editor)
+        tenants: Any = self.fields["tenant"]
+        tenants.queryset = tenants_to_offer(editor, engine.tenant_id if engine is not None else None)
         choices = [choice for choice in engine_choices() if engine is None or choice[0] == engine.engine_type]
         self.fields["engine_type"].choices = choices  # type: ignore[attr-defined]
         self.options_type = self._chosen_type(choices)

@@ -54,6 +54,8 @@ def save_engine(
         raise InvalidInput(reused[0], _("Enter the token again: the server address has changed."))
     if values["visibility"] == Visibility.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The visibility “One tenant” needs a tenant."))
+    if values["visibility"] == Visibility.ONE_TENANT and values["tenant"].state == Tenant.State.DELETED:
+        raise InvalidInput("tenant", _("The tenant is deleted, so there is no key any more to keep secrets with."))
     if values["visibility"] == Visibility.GLOBAL:
         values = {**values, "tenant": None}
     key = data_key(values["tenant"] or system_tenant())
