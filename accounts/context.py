@@ -11,7 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.permissions import Permission
+from accounts.permissions import AccessScope, Permission
+from tenants.pages import tabs_of
 
 
 @dataclass(frozen=True)
@@ -71,26 +72,33 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
 
 
 def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+    """The sections with what ``user`` may see; the entry whose pages the present one is among is active."""
     shown = [
-        (label, [entry for entry in entries if any(user.has(permission) for permission in entry.permissions)])
+        (label, [_line(entry) for entry in entries if any(user.has(permission) for permission in entry.permissions)])
         for label, entries in NAVIGATION
     ]
-    urls = {entry.route: reverse(entry.route) for _label, entries in shown for entry in entries}
+    shown[-1][1][:0] = _own_organisation(user)
+    roots = [line["root"] for _label, lines in shown for line in lines]
     # The longest address that the page's begins with: "Upload" is below "Calls" and must win over it.
-    here = max((url for url in urls.values() if url != "/" and request.path.startswith(url)), key=len, default="/")
-    return [
-        {
-            "label": label,
-            "items": [
-                {
-                    "label": entry.label,
-                    "url": urls[entry.route],
-                    "icon": entry.icon,
-                    "active": urls[entry.route] == here and (here != "/" or request.path == "/"),
-                }
-                for entry in entries
-            ],
-        }
-        for label, entries in shown
-        if entries
-    ]
+    here = max((root for root in roots if root != "/" and request.path.startswith(root)), key=len, default="/")
+    for _label, lines in shown:
+        for line in lines:
+            line["active"] = line["root"] == here and (here != "/" or request.path == "/")
+    return [{"label": label, "items": lines} for label, lines in shown if lines]
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    """``root``: with what the addresses of its pages begin."""
+    url = reverse(entry.route)
+    return {"label": entry.label, "url": url, "root": url, "icon": entry.icon}
+
+
+def _own_organisation(user: User) -> list[dict[str, Any]]:
+    """The door to the settings of the own tenant, or the one viewed, for those who have no list of tenants."""
+    tenant = user.viewing or user.tenant
+    # Staff who manage groups of tenants need not see System among them.
+    if user.has(Permission.TENANTS_VIEW) or (tenant.is_system and user.scope == AccessScope.MANAGED_GROUPS):
+        return []
+    tabs = tabs_of(tenant, user, "")
+    root = reverse("tenants:tenant", args=[tenant.pk])
+    return [{"label": _("Organisation"), "url": tabs[0]["url"], "root": root, "icon": "building"}] if tabs else []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone, translation
@@ -26,17 +27,21 @@ class ViewerMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """User's zone, else the tenant's, else UTC (screens §3.10); user's language, else what the browser asks for."""
+        """User's zone, else the tenant's, else UTC (screens §3.10); language likewise, else what the browser asks for."""
         user = request.user if isinstance(request.user, User) else None
         token = acting_tenant.set(user.tenant_id if user else None)
         try:
             with ExitStack() as stack:
                 stack.enter_context(timezone.override(zoneinfo.ZoneInfo(user.zone if user else "UTC")))
-                if user and user.language:
-                    stack.enter_context(translation.override(user.language))
+                language = _language_of(user)
+                if language:
+                    stack.enter_context(translation.override(language))
                 if user:
                     sessions.seen(request)
-                return self.get_response(request)
+                response = self.get_response(request)
+                # Otherwise the header would name the browser's language, which is active again further out.
+                response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
+                return response
         finally:
             acting_tenant.reset(token)
 
@@ -47,6 +52,13 @@ class ViewerMiddleware:
         response = error_response(request, exception.status, exception.message, code=exception.code)
         response["Retry-After"] = str(exception.retry_after)
         return response
+
+
+def _language_of(user: User | None) -> str:
+    """The user's language, else the tenant's, as far as the product still speaks it; empty for a stranger."""
+    spoken = dict(settings.LANGUAGES)
+    wishes = [user.language, user.tenant.language] if user is not None else []
+    return next((code for code in wishes if code in spoken), "")
 
 
 FREE = frozenset({"accounts:sign_out", "accounts:theme"})
