@@ -210,3 +210,12 @@ def test_the_second_name_of_the_menu_leads_to_the_list(root):
     answer = root.get("/administration/tenant-management/tenants/", follow=True)
     assert answer.redirect_chain[-1][0] == TENANTS
     assert answer.status_code == 200
+
+
+def test_the_way_from_a_user_to_his_place_encodes_his_name(root, people, acme):
+    User.objects.filter(pk=people.agent.pk).update(username="al+an&b", username_key="al+an&b")
+    UserLicence.objects.create(user=people.agent, bundle=SPEECH)
+    shown = root.get(reverse("licensing:user", args=[people.agent.pk])).content.decode()
+    url = f"{seats_url(acme)}?bundle=speech_analytics&find=al%2Ban%26b"
+    assert url.replace("&", "&amp;") in shown
+    assert 'data-found="1"' in root.get(url).content.decode()
