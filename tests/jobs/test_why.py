@@ -140,8 +140,7 @@ def test_a_user_who_has_used_his_own_maximum_is_denied_now_whatever_others_have_
     taken = request(people.agent, 2000 * 60)
     reserve(tenant_id=acme.pk, meter=METER, requests=[taken])
     settle(tenant_id=acme.pk, meter=METER, keys=[taken.key])
-    label = Reason.LIMIT_USER_MONTH.label
-    assert verdicts(admin, judged) == [f"It would not be processed: {label}."]
+    assert verdicts(admin, judged) == ["It would not be processed: Monthly limit per user."]
     assert "2,000.0 + 0.1 min" in page(admin, judged)
     set_limits(acme, user_month=2000, per_user="pool")
     grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
