@@ -25,7 +25,6 @@ from licensing.ledger import foretell
 from licensing.models import NOBODY, Denial, Reservation
 from tenants.models import Tenant
 
-
 # What was asked, where the reason codes say how it ended.
 LIMITS: dict[str, Any] = {
     Reason.LIMIT_USER_MONTH: gettext_lazy("Monthly limit per user"),
