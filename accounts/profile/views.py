@@ -98,7 +98,11 @@ class Password(BelowProfile, FormPage):
 
     title = gettext_lazy("Change password")
     form_class = PasswordForm
-    cancel_url = reverse_lazy("accounts:profile")  # type: ignore[assignment]
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Whoever has to change it cannot cancel: every other page leads back here."""
+        super().setup(request, *args, **kwargs)
+        self.cancel_url = "" if viewer(request).must_change_password else reverse("accounts:profile")
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """What happens, and why somebody was led here."""
@@ -110,6 +114,7 @@ class Password(BelowProfile, FormPage):
     def save(self, form: Any) -> HttpResponseBase:
         """Through the service; the session goes on under a new id."""
         user, key = viewer(self.request), self.request.session.session_key or ""
+        led_here = user.must_change_password
         passwords.change_own(
             user=user,
             current=form.cleaned_data["current"],
@@ -121,7 +126,7 @@ class Password(BelowProfile, FormPage):
         update_session_auth_hash(self.request, user)
         sessions.renewed(request=self.request, old_key=key)
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
-        return redirect("accounts:profile")
+        return redirect("/" if led_here else "accounts:profile")
 
 
 class Authenticator(Sensitive, FormPage):

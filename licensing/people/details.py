@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy
 from accounts import sessions
 from accounts.confirming import RecentlyConfirmed
 from accounts.factors import services as factors
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.passwords import new_password, set_by_admin
 from accounts.people import demand_other
-from accounts.permissions import Permission
+from accounts.permissions import DefaultRole, Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
 from core.pages import Crumbs, FormPage, Page, Text
@@ -121,8 +121,9 @@ class PersonPage(FormPage):
         return {"editor": viewer(self.request), "tenant": self.tenant, "user": self.person, "initial": initial}
 
     def first_values(self) -> dict[str, Any]:
-        """A new user is enabled."""
-        return {"is_active": True}
+        """A new user is enabled, and has the least of the built-in roles."""
+        agent = Role.objects.filter(key=DefaultRole.AGENT).values_list("pk", flat=True).first()
+        return {"is_active": True, "role": agent}
 
     def store(self, form: PersonForm, password: str = "") -> User:
         """Through the service."""

@@ -10,6 +10,9 @@ from tests.polling import until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
 
 TRANSCRIPTION = "/administration/speech-analytics/transcription"
+TENANTS = "/administration/user-management/tenants/"
+USERS = "/administration/user-management/users/"
+ROLES = "/administration/user-management/roles/"
 MODES = [(False, 1280), (True, 1280), (False, 390), (True, 390)]
 ADMIN_PAGES = [
     "/",
@@ -25,7 +28,21 @@ ADMIN_PAGES = [
     f"{TRANSCRIPTION}/jobs/1/records/",
     f"{TRANSCRIPTION}/jobs/1/logs/",
     "/administration/system/allowed-addresses/",
+    "/administration/system/audit-trail/",
+    f"{TRANSCRIPTION}/usage/",
+    TENANTS,
+    f"{TENANTS}add/",
+    "/administration/user-management/tenant-groups/",
+    USERS,
+    f"{USERS}add/",
+    f"{USERS}import/",
+    ROLES,
+    f"{ROLES}add/",
+    "/profile/",
 ]
+OF_A_TENANT = [f"{TENANTS}%s/{tab}" for tab in ("", "service-limits/", "license-limits/", "seats/", "retention/")]
+OF_A_TENANT += [f"{TENANTS}%s/{tab}" for tab in ("sign-in/", "audit/")]
+OF_A_TENANT += [f"{TRANSCRIPTION}/usage/%s/{page}" for page in ("", "denied/", "statements/", "check-list/")]
 
 
 def sound(visitor, path: str) -> None:
@@ -50,6 +67,32 @@ def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
     record = visitor.page.locator("tbody a[href*='/records/']").first.get_attribute("href")
     visitor.open(record)
     sound(visitor, record)
+    visitor.open(TENANTS)
+    tenant = visitor.page.get_by_role("main").get_by_role("link", name="Acme").first.get_attribute("href")
+    for path in OF_A_TENANT:
+        visitor.open(path % tenant.rstrip("/").rsplit("/", 1)[1])
+        sound(visitor, path)
+    for path, into in [(USERS, "tbody a[href*='/users/']"), (ROLES, "tbody a[href*='/roles/']")]:
+        visitor.open(path)
+        visitor.page.locator(into).first.click()
+        visitor.page.wait_for_load_state()
+        sound(visitor, visitor.page.url)
+
+
+def test_the_pages_of_a_tenant_admin_are_sound(visit):
+    visitor = visit()
+    visitor.sign_in("acme", "olivia")
+    for path in ["/", f"{TRANSCRIPTION}/usage/", USERS, ROLES, "/administration/system/audit-trail/", "/profile/"]:
+        visitor.open(path)
+        sound(visitor, path)
+    visitor.open(f"{TRANSCRIPTION}/usage/")
+    visitor.page.get_by_role("link", name="Statements").click()
+    visitor.page.locator("tbody a").first.click()
+    sound(visitor, visitor.page.url)
+    visitor.open("/calls/?state=skipped")
+    visitor.page.locator("tbody a").first.click()
+    visitor.page.get_by_role("link", name=re.compile("Why")).first.click()
+    sound(visitor, visitor.page.url)
 
 
 @pytest.mark.parametrize(("dark", "width"), MODES)
