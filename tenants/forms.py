@@ -225,7 +225,7 @@ class ScopeFields(forms.Form):
 
     def offer_scope(self, editor: Any, stored: Any) -> None:
         """Give both fields their choices; ``stored`` is the object that is edited, or None."""
-        groups = list(stored.tenant_groups.values_list("pk", flat=True)) if stored is not None else []
+        groups = stored.tenant_groups.order_by().values("pk") if stored is not None else ()
         choices: Any = self.fields
         choices["tenant"].queryset = tenants_to_offer(editor, stored.tenant_id if stored is not None else None)
         choices["tenant_groups"].queryset = groups_to_offer(editor, groups)
