@@ -25,12 +25,13 @@ class DemoUser(_Part):
 
 
 class DemoTenant(_Part):
-    """A demo tenant."""
+    """A demo tenant. ``minutes``: the service limits that are set, by their field names."""
 
     alias: str
     name: str
     language: str
     time_zone: str
+    minutes: dict[str, int] = {}
     users: list[DemoUser]
 
 

@@ -19,7 +19,8 @@ from demo.manifest import CALLS, DemoTenant, Manifest, read_manifest
 from jobs.actions import abort_records, delete_records
 from jobs.models import DataSource, JobDefinition, Schedule
 from jobs.services import save_job
-from licensing.models import Bundle
+from licensing.limits_pages.services import FIELDS, save_limits, stored_limits
+from licensing.models import Bundle, Entitlement
 from licensing.services import grant
 from queues.events import Event, RecordType
 from queues.models import AccessScope, ProcessingQueue, QueueScope
@@ -56,6 +57,7 @@ def load_demo() -> list[SignIn]:
     for demo_tenant in manifest.tenants:
         tenant = _tenant(demo_tenant)
         sign_ins += _people(tenant, demo_tenant)
+        _limits(tenant, demo_tenant)
         _calls(tenant, manifest)
     return sign_ins
 
@@ -195,6 +197,14 @@ def _people(tenant: Tenant, wanted: DemoTenant) -> list[SignIn]:
                 grant(user=user, bundle=Bundle.SPEECH_ANALYTICS, actor=ACTOR)
         sign_ins.append(SignIn(tenant.slug, person.username, password, person.role))
     return sign_ins
+
+
+def _limits(tenant: Tenant, wanted: DemoTenant) -> None:
+    """Once, after its people: what somebody sets later stays."""
+    if not Entitlement.objects.filter(tenant=tenant).exists():
+        first = stored_limits(tenant)
+        values = {name: getattr(first, name) for name in FIELDS} | wanted.minutes
+        save_limits(tenant=tenant, version=first.version, values=values, actor=ACTOR)
 
 
 def _calls(tenant: Tenant, manifest: Manifest) -> None:

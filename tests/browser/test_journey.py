@@ -110,7 +110,9 @@ class Admin:
     def states(self) -> list[str]:
         """The state of each call on the list, newest first."""
         self.visitor.open("/calls/")
-        return [re.sub(r"\s+", " ", text).strip() for text in self.main.locator("tbody td:last-child").all_inner_texts()]
+        return [
+            re.sub(r"\s+", " ", text).strip() for text in self.main.locator("tbody td:last-child").all_inner_texts()
+        ]
 
 
 def test_a_denied_record_is_explained_goes_through_after_the_raise_and_stands_on_usage_statement_and_trail(site, visit):
