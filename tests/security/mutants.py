@@ -8,6 +8,7 @@ is named; the exit code is then 1. Run it on a green matrix; it is not part of t
 import importlib
 import inspect
 import logging
+import os
 import sys
 import tempfile
 import textwrap
@@ -19,6 +20,7 @@ from typing import Any
 
 import tests.services  # noqa: F401 - starts the throw-away database before the settings are read
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
 DATABASE = "parlance_mutants"
 
 
