@@ -61,7 +61,7 @@ INSIDE = [
     Inside("tenants.selectors", "visible_tenants", "if viewing is not None:", "if False:", (*TENANTS, "accounts:")),
     Inside("tenants.selectors", "visible_tenants", 'and scope == "system":', ":", (*TENANTS, "accounts:", "jobs:")),
     Inside("tenants.selectors", "visible_tenants", "present.filter(pk=user.tenant_id)", "present", TENANTS),
-    Inside("tenants.selectors", "offer_tenants", "visible_tenants(user)", "Tenant.objects", ("jobs:", "queues:")),
+    Inside("tenants.selectors", "tenants_to_offer", "visible_tenants(user)", "Tenant.objects", ("jobs:", "queues:")),
     Inside("accounts.roles.selectors", "visible_roles", ".filter(own | built_in)", "", ("accounts:role",)),
     Inside("accounts.roles.selectors", "role_for_pages", "visible_roles(user)", "Role.objects", ("accounts:role",)),
     Inside(
@@ -78,6 +78,7 @@ INSIDE = [
         "if False:",
         ("accounts:role",),
     ),
+    Inside("audit.views", "Trail.may_export", "user.has(EXPORT)", "True", ("audit:",)),
     Inside("jobs.selectors", "reached", "if user.scope == AccessScope.SYSTEM and", "if True or", ("jobs:",)),
     Inside("tenants.middleware", "TenantDoorMiddleware.process_view", "if view_now is None or", "if True or", TENANTS),
     Inside("accounts.models", "User.rights", "if self.viewing is not None else held", "if False else held", TENANTS),

@@ -166,6 +166,8 @@ class RouteCheck:
             return MISSING
         if row.needs and cell.who not in WHO[row.needs]:
             return REFUSED
+        if row.export_needs and "format=" in cell.url and cell.who not in WHO[row.export_needs]:
+            return REFUSED
         if cell.verb == "GET":
             return _for(row.get, cell.relation, frozenset({200}))
         if row.post_needs and cell.who not in WHO[row.post_needs]:
@@ -178,7 +180,7 @@ class RouteCheck:
             self.note(cell, f"{answer.status} instead of {sorted(expected)}")
         elif expected is TO_SIGN_IN and not answer.location.startswith("/sign-in/"):
             self.note(cell, f"goes to {answer.location} instead of the sign-in page")
-        for canary, fine in ((FOREIGN, "P"), (FOREIGN_CALL, ""), (WORDS, WHO["reading"]), (SECRET, "C")):
+        for canary, fine in ((FOREIGN, "PW"), (FOREIGN_CALL, ""), (WORDS, WHO["reading"]), (SECRET, "C")):
             # A word of the address may come back in the answer.
             if (
                 cell.who not in fine

@@ -23,7 +23,9 @@ VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # One letter a principal. All but P, R and V are people of acme; V is platform staff viewing as acme, R platform staff
 # who manage the tenant group of acme only. L may look at calls but not play or read them, N may play but not read, C
-# has all these rights and sees confidential calls. The last three are nobody: they must be sent to the sign-in page.
+# has all these rights and sees confidential calls. X may see the start page only, Y roles and not users, Z users and not
+# roles; Y may change how people sign in without a right to look at it. W is platform staff who may look at everything
+# and change nothing. The last three are nobody: they must be sent to the sign-in page.
 PRINCIPALS = {
     "A": "agent",
     "S": "supervisor",
@@ -33,47 +35,52 @@ PRINCIPALS = {
     "L": "looker",
     "N": "listener",
     "C": "cleared",
+    "X": "bare",
+    "Y": "role reader",
+    "Z": "user reader",
     "P": "platform admin",
     "R": "regional platform admin",
     "V": "platform admin viewing acme",
+    "W": "platform looker",
     "0": "anonymous",
     "1": "suspended user",
     "2": "user of a suspended tenant",
 }
 NOBODY = "012"
-OF_ACME = "ASTUILNCV"
+OF_ACME = "ASTUILNCXYZV"
 
 # Who holds a right. Not read from accounts.permissions, so that a change there is noticed here.
 WHO = {
-    "home.view": "ASTUIPRV",
-    "calls.own.view": "ASTUILNCPRV",
-    "calls.others.view": "STUILNCPRV",
+    "home.view": "ASTUIXYZPRVW",
+    "calls.own.view": "ASTUILNCPRVW",
+    "calls.others.view": "STUILNCPRVW",
     "calls.upload": "TIPR",
-    "call_attributes.transcript.view": "ASTUILCPRV",
-    "audit_trail.view": "TUPRV",
-    "usage.view": "TUIPRV",
-    "users.view": "TUPRV",
+    "call_attributes.transcript.view": "ASTUILCPRVW",
+    "audit_trail.view": "TUPRVW",
+    "audit_trail.export": "TUPRV",
+    "usage.view": "TUIPRVW",
+    "users.view": "TUZPRVW",
     "users.edit": "TPR",
     "licences.assign": "TPR",
-    "licence_limits.view": "TUPRV",
+    "licence_limits.view": "TUPRVW",
     "licence_limits.edit": "PR",
-    "service_limits.view": "TUPRV",
+    "service_limits.view": "TUPRVW",
     "service_limits.edit": "PR",
-    "retention.view": "TUPRV",
+    "retention.view": "TUPRVW",
     "retention.edit": "TPR",
-    "roles.view": "TUPRV",
+    "roles.view": "TUYPRVW",
     "roles.edit": "TPR",
-    "sign_in.view": "TUPRV",
-    "sign_in.edit": "TPR",
-    "tenants.view": "PR",
+    "sign_in.view": "TUPRVW",
+    "sign_in.edit": "TYPR",
+    "tenants.view": "PRW",
     "tenants.edit": "PR",
     "tenants.delete": "PR",
     "tenants.view_as": "PR",
-    "engines.view": "PR",
+    "engines.view": "PRW",
     "engines.edit": "PR",
-    "queues.view": "PR",
+    "queues.view": "PRW",
     "queues.edit": "PR",
-    "jobs.view": "PR",
+    "jobs.view": "PRW",
     "jobs.edit": "PR",
     "jobs.records.edit": "PR",
     "allowed_addresses.edit": "PR",
@@ -83,24 +90,25 @@ WHO = {
     "playback": "ASTUINCV",
     "download": "STICV",
     "reading": "ASTUICV",
+    "roles+users": "TUPRVW",
     "edit roles": "TPR",
 }
 
 # Who sees which object of a kind. "foreign" is globex's, "unknown" does not exist: both must be the same 404.
 SEES: dict[str, dict[str, str]] = {
     "call": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
-    "role": {"own": "TUPRV", "built in": "TUPRV", "foreign": "P", "unknown": ""},
-    "user": {"agent": "TUPRV", "foreign": "P", "unknown": ""},
-    "tenant": {"own": OF_ACME + "PR", "foreign": "P", "unknown": ""},
-    "tenant group": {"there": "PR", "unknown": ""},
+    "role": {"own": "TUYPRVW", "built in": "TUYPRVW", "foreign": "PW", "unknown": ""},
+    "user": {"agent": "TUZPRVW", "foreign": "PW", "unknown": ""},
+    "tenant": {"own": OF_ACME + "PRW", "foreign": "PW", "unknown": ""},
+    "tenant group": {"there": "PRW", "unknown": ""},
     # Platform staff see their own chain and what they did themselves.
     "audit entry": {"own": "TUV", "foreign": "", "unknown": ""},
-    "address": {"there": "PR", "unknown": ""},
-    "queue": {"there": "PR", "unknown": ""},
-    "engine": {"there": "PR", "unknown": ""},
-    "engine test": {"there": "PR", "unknown": ""},
-    "job": {"there": "PR", "unknown": ""},
-    "record": {"own": "PR", "foreign": "P", "unknown": ""},
+    "address": {"there": "PRW", "unknown": ""},
+    "queue": {"there": "PRW", "unknown": ""},
+    "engine": {"there": "PRW", "unknown": ""},
+    "engine test": {"there": "PRW", "unknown": ""},
+    "job": {"there": "PRW", "unknown": ""},
+    "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
     # Everybody has only his own; these are olga's.
     "session": {"another's": "", "unknown": ""},
     "factor": {"another's": "", "unknown": ""},
@@ -133,6 +141,7 @@ class Row:
     valid: Mapping[str, object] = field(default_factory=dict)
     query: str = ""
     listing: bool = False
+    export_needs: str = ""
     # May be posted to while viewing as a tenant.
     harmless: bool = False
     # Acts on something that all tenants share, so that rows of globex may change.
@@ -173,7 +182,7 @@ ROUTES: dict[str, Row] = {
     "accounts:role_rights": Row("roles.view", listing=True, query="?code=home.view"),
     "accounts:role_compare": Row("roles.view"),
     "accounts:role": Row("roles.view", BOTH, at="role", post_needs="edit roles", post=BUILT_IN),
-    "accounts:role_users": Row("roles.view", at="role", listing=True),
+    "accounts:role_users": Row("roles+users", at="role", listing=True),
     "accounts:role_clone": Row("roles.edit", BOTH, at="role", valid={"name": "Copy", "tenant": "@tenant"}),
     "accounts:role_delete": Row("roles.edit", BOTH, at="role", get=BUILT_IN, post=BUILT_IN),
     # Users and how they sign in
@@ -213,9 +222,9 @@ ROUTES: dict[str, Row] = {
     "tenants:group": Row("tenant_groups.edit", BOTH, at="tenant group"),
     "tenants:group_delete": Row("tenant_groups.edit", BOTH, at="tenant group"),
     # Audit trail
-    "audit:trail": Row("audit_trail.view", listing=True, query="?format=jsonl"),
+    "audit:trail": Row("audit_trail.view", listing=True, export_needs="audit_trail.export", query="?format=jsonl"),
     "audit:entry": Row("audit_trail.view", at="audit entry"),
-    "audit:tenant": Row("audit_trail.view", at="tenant", listing=True),
+    "audit:tenant": Row("audit_trail.view", at="tenant", listing=True, export_needs="audit_trail.export"),
     # Usage
     "usage:transcription": Row("usage.view", get=SHOWN | GOES_ON),
     "usage:tenant": Row("usage.view", at="tenant"),

@@ -36,6 +36,7 @@ BACKEND = "accounts.backends.TenantUserBackend"
 LOOKING = ["calls.own.view", "calls.others.view"]
 READING = [*LOOKING, "call_attributes.transcript.view"]
 PLAYING = [*LOOKING, "calls.own.playback", "calls.others.playback"]
+LOOKING_ONLY = sorted(code for code in ALL_CODES if code.endswith(".view"))
 DOWNLOADING = ["calls.own.download", "calls.others.download"]
 
 
@@ -98,9 +99,13 @@ def _clients(world: World, acme: Tenant, system: Tenant, group: TenantGroup) -> 
         "L": _user(acme, "lola", _role(acme, "Looker", READING)),
         "N": _user(acme, "noel", _role(acme, "Listener", PLAYING)),
         "C": _user(acme, "cleo", _role(acme, "Cleared", [*READING, *PLAYING, *DOWNLOADING, "calls.confidential.view"])),
+        "X": _user(acme, "xeno", _role(acme, "Bare", ["home.view"])),
+        "Y": _user(acme, "yuri", _role(acme, "Role reader", ["home.view", "roles.view", "sign_in.edit"])),
+        "Z": _user(acme, "zoe", _role(acme, "User reader", ["home.view", "users.view"])),
         "P": named["root"],
         "R": regional,
         "V": _user(system, "vera", "platform_admin"),
+        "W": _user(system, "walt", _role(system, "Platform looker", LOOKING_ONLY)),
         "1": _user(acme, "sally", "tenant_admin"),
         "2": _user(closed, "theo", "tenant_admin"),
     }
