@@ -23,9 +23,14 @@ from tenants.tables import GroupTable
 TITLE = gettext_lazy("Tenant Groups")
 
 
-def may_edit_groups(user: Any) -> bool:
+def sees_everything(user: Any) -> bool:
     """Groups decide how far people see, so only those who see everything may change them."""
-    return bool(user.has("tenants.edit")) and getattr(user, "scope", "system") == "system"
+    return getattr(user, "scope", "system") == "system"
+
+
+def may_edit_groups(user: Any) -> bool:
+    """Whether the pages that change groups are open to the user."""
+    return bool(user.has("tenants.edit")) and sees_everything(user)
 
 
 class GroupList(ListPage):
@@ -71,7 +76,7 @@ class OneGroup(Page):
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Load the group of the address, for those who may change it."""
         super().setup(request, *args, **kwargs)
-        if not may_edit_groups(request.user):
+        if not sees_everything(request.user):
             raise PermissionDenied(_("Only people whose access scope is the whole system may change tenant groups."))
         pk = kwargs.get("pk")
         self.group = get_object_or_404(groups_with_size(), pk=pk) if pk is not None else None

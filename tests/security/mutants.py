@@ -75,7 +75,7 @@ INSIDE = [
         "accounts.roles.services",
         "refusal_to_edit",
         "if role is not None and role.key:",
-        "if False:",
+        'if role is not None and role.key:\n        return ""\n    if False:',
         ("accounts:role",),
     ),
     Inside("audit.views", "Trail.may_export", "user.has(EXPORT)", "True", ("audit:",)),
@@ -164,7 +164,9 @@ def _weaker(view: Any) -> Iterator[tuple[str, Any]]:
 
     layers, inner = [], view
     while getattr(inner, "policy", PUBLIC) != PUBLIC and hasattr(inner, "__wrapped__"):
-        layers.append(inner.policy)
+        # A decorator around the check carries a copy of its mark.
+        if inner.__code__.co_name == "guarded":
+            layers.append(inner.policy)
         inner = inner.__wrapped__
     if not layers:
         return

@@ -161,6 +161,7 @@ def _call(tenant: Tenant, name: str, user: User, folder: Path, *, confidential: 
 
 def _people(world: World) -> None:
     codes = ["home.view", "calls.own.view"]
+    _user(world.globex, "gus", "agent")
     theirs = _role(world.globex, f"{FOREIGN}-role", codes)
     User.objects.filter(tenant=world.globex).update(full_name=f"{FOREIGN}-person", email=f"{FOREIGN}@example.com")
     world.ids["role"] = {
