@@ -17,3 +17,13 @@ class RequestIdFilter(logging.Filter):
         """Add ``record.request_id``; never drops a record."""
         record.request_id = request_id.get()
         return True
+
+
+class RefusalFilter(logging.Filter):
+    """Keeps the traces of refused requests out of the log, so that those of errors can be found."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the trace from answers below 500; never drops a record."""
+        if getattr(record, "status_code", 500) < 500:
+            record.exc_info = record.exc_text = None
+        return True

@@ -7,6 +7,7 @@ also one below accounts, can declare its routes. A route without a policy fails 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -56,6 +57,15 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         return error_response(request, 401, _("Sign in first."), code="not_signed_in")
     if request.headers.get("HX-Request"):
         response = HttpResponse(status=401)
-        response["HX-Redirect"] = redirect_to_login(request.headers.get("HX-Current-URL", "/")).url
+        response["HX-Redirect"] = redirect_to_login(_own_part(request.headers.get("HX-Current-URL", ""))).url
         return response
     return redirect_to_login(request.get_full_path())
+
+
+def _own_part(address: str) -> str:
+    """Path and query of a page's address: the sign-in page goes back to nothing that names a host."""
+    try:
+        page = urlsplit(address)
+    except ValueError:
+        return "/"
+    return urlunsplit(("", "", page.path or "/", page.query, ""))

@@ -41,8 +41,9 @@ def proceed(*, request: HttpRequest, user: User, method: str, target: str) -> Ht
         logout(request)
         request.session[PENDING] = asdict(Pending(str(user.pk), method, target, timezone.now().timestamp()))
         return redirect("accounts:second_factor")
-    demanded = setting is not None and (setting.require_second_factor or setting.oidc_second_factor)
-    return finish(request=request, user=user, method=method, target=target, must_add_factor=ours and demanded)
+    by_password = method == "password"
+    demanded = setting is not None and (setting.require_second_factor if by_password else setting.oidc_second_factor)
+    return finish(request=request, user=user, method=method, target=target, must_add_factor=demanded)
 
 
 def finish(

@@ -115,6 +115,12 @@ class TenantSignInPage(SettingsTab):
         address = self.request.build_absolute_uri(reverse("accounts:oidc_callback"))
         return {"intro": _("Redirect address to enter at the provider: %(address)s") % {"address": address}}
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask the password before the form, so that nothing typed is lost to the question."""
+        if self.may_edit and not confirmed_recently(request):
+            return to_confirm(request)
+        return super().get(request, *args, **kwargs)
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Who names the provider decides who everybody is: a forgotten browser is not enough."""
         if self.may_edit and not confirmed_recently(request):

@@ -44,7 +44,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 def sign_in_page(request: HttpRequest, form: SignInForm, target: str, problem: str = "") -> HttpResponse:
     """The page with the form, what was wrong, and single sign-on where any tenant uses it."""
-    named = str(form["organisation"].value() or "").strip().lower()
+    # What was typed, also when the form refused it; no slug holds a NUL, and no database takes one.
+    named = str(form["organisation"].value() or "").replace("\x00", "").strip().lower()
     single = TenantSignIn.objects.filter(oidc_enabled=True)
     context = {
         "form": form,

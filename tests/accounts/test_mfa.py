@@ -174,6 +174,13 @@ def test_where_the_tenant_requires_it_who_has_no_second_factor_can_do_nothing_be
     assert services.of(people.tenant_admin).exists()
 
 
+def test_what_is_asked_after_single_sign_on_is_not_demanded_of_those_with_a_password(people, acme):
+    setting = TenantSignIn.objects.create(tenant=acme, oidc_second_factor=True)
+    assert signed_in().get("/calls/").status_code == 200
+    TenantSignIn.objects.filter(pk=setting.pk).update(require_second_factor=True)
+    assert signed_in().get("/calls/")["Location"] == AUTHENTICATOR
+
+
 def test_the_last_factor_goes_with_its_recovery_codes_where_none_is_required(people, acme):
     secret, _codes = with_authenticator(people.tenant_admin)
     client = half_signed_in()

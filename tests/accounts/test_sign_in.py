@@ -1,5 +1,8 @@
 """Signing in and out: organisation, user name, password; the same refusal for every reason."""
 
+import logging
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, identify_hasher
 from django.test import Client
@@ -9,6 +12,7 @@ from accounts.models import User
 from accounts.services import create_user
 from audit.models import AuditEntry
 from core.errors import InvalidInput
+from core.logs import RefusalFilter
 from tenants.models import Tenant
 from tests.conftest import PASSWORD
 
@@ -97,6 +101,39 @@ def test_anonymous_pages_lead_to_sign_in_and_anonymous_calls_get_401(acme):
     assert Client().get("/calls/")["Location"] == f"{reverse('accounts:sign_in')}?next=/calls/"
     assert Client().get("/calls/", headers={"accept": "application/json"}).status_code == 401
     assert Client().get("/calls/", headers={"hx-request": "true"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("page", "back"),
+    [
+        ("http://testserver/calls/?q=1", "/calls/?q=1"),
+        ("https://evil.example/calls/", "/calls/"),
+        ("https://[", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_page_whose_session_ended_comes_back_after_the_sign_in(acme, page, back):
+    client = Client()
+    refused = client.get("/calls/", headers={"hx-request": "true", "hx-current-url": page})
+    target = parse_qs(urlsplit(refused["HX-Redirect"]).query)["next"][0]
+    assert target == back
+    assert sign_in(client, next=target)["Location"] == back
+
+
+def test_a_name_that_no_database_takes_is_refused_as_any_other(acme):
+    for organisation, username in [("ac\x00me", "ada"), ("acme", "a\x00da")]:
+        assert sign_in(Client(), organisation=organisation, username=username).status_code == 422
+    assert sign_in(Client()).status_code == 302
+
+
+def test_refusals_leave_one_line_in_the_log_and_errors_their_trace():
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, "Forbidden", None, (ValueError, None, None))
+    record.status_code = 403
+    assert RefusalFilter().filter(record)
+    assert record.exc_info is None
+    record.exc_info, record.status_code = (ValueError, None, None), 500
+    assert RefusalFilter().filter(record)
+    assert record.exc_info is not None
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,9 @@ ROUTES: dict[str, Row] = {
     "accounts:role_clone": Row("roles.edit", BOTH, at="role", valid={"name": "Copy", "tenant": "@tenant"}),
     "accounts:role_delete": Row("roles.edit", BOTH, at="role", get=BUILT_IN, post=BUILT_IN),
     # Users and how they sign in
-    "accounts:tenant_sign_in": Row("sign_in.view sign_in.edit", BOTH, at="tenant", post_needs="sign_in.edit"),
+    "accounts:tenant_sign_in": Row(
+        "sign_in.view sign_in.edit", BOTH, at="tenant", get=AGAIN, post_needs="sign_in.edit"
+    ),
     "accounts:user_reset_second_factor": Row("users.edit", BOTH, at="user", get=AGAIN),
     "accounts:user_end_sessions": Row("users.edit", BOTH, at="user", get=AGAIN),
     "licensing:users": Row("users.view", listing=True, query="?over=any"),
