@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
 from django.db.models import Q
@@ -49,6 +50,11 @@ class CallFacts:
     group: str
     duration_ms: int
     recording: RecordingFacts | None
+    username: str
+    channel: str
+    queue_name: str
+    external_id: str
+    started_at: datetime
 
 
 def visible_calls(user: User) -> TenantQuerySet:
@@ -125,6 +131,12 @@ def transcript_data(transcript: Transcript) -> TranscriptData:
     return unpack(bytes(transcript.body), transcript.text)
 
 
+FACTS = (
+    *("direction", "language", "tags", "group", "duration_ms", "channel", "queue_name", "external_id", "started_at"),
+    "user__username",
+)
+
+
 def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
     """Facts of those calls that still exist: one query for the calls, one for their recordings."""
     ids = list(call_ids)
@@ -155,8 +167,13 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
             group=call.group,
             duration_ms=call.duration_ms,
             recording=recordings.get(call.pk),
+            username=call.user.username if call.user is not None else "",
+            channel=call.channel,
+            queue_name=call.queue_name,
+            external_id=call.external_id,
+            started_at=call.started_at,
         )
-        for call in Call.objects.filter(pk__in=ids)
+        for call in Call.objects.filter(pk__in=ids).select_related("user").only(*FACTS)
     }
 
 

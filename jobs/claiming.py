@@ -77,6 +77,9 @@ RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts,
     reference, remote::text
 """
 
+# A paused job finishes what is under way and claims nothing new; the index record_under_way holds just that.
+CLAIM_UNDER_WAY = CLAIM.replace("state = 'in_progress'", "state = 'in_progress' AND stage <> 'new'")
+
 EXTEND = """
 UPDATE jobs_record SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
     next_at = statement_timestamp() + make_interval(secs => %(lease)s)
@@ -111,6 +114,7 @@ def claim_due(job: JobDefinition, run: Run, *, count: int, suspects: bool = Fals
 
     A record whose lease ran out instead of being given back counts one crash. Records at hand when a worker died for
     the second time are suspects: they are claimed only when asked for, so that the caller can take them one by one.
+    Of a paused job only what is under way is claimed.
     """
     values: dict[str, Any] = {
         "job": job.pk,
@@ -120,7 +124,7 @@ def claim_due(job: JobDefinition, run: Run, *, count: int, suspects: bool = Fals
         "suspects": suspects,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM, values)
+        cursor.execute(CLAIM if job.paused_at is None else CLAIM_UNDER_WAY, values)
         return [_claimed(row) for row in cursor.fetchall()]
 
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable
 
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 
 from jobs.kinds import kinds
 from jobs.models import JobDefinition
+from jobs.schedules import TIMED, next_starts
+from jobs.wording import clause_text
 from queues.models import AccessScope
-
-
-def clock(seconds: int) -> str:
-    """Seconds as m:ss or h:mm:ss, as the guide writes durations (domain T20)."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
 def scope_text(job: JobDefinition) -> str:
@@ -29,18 +26,21 @@ def scope_text(job: JobDefinition) -> str:
 def filter_texts(job: JobDefinition) -> list[str]:
     """Each clause as a sentence, for example "Call - Duration Between 0:15 – 2:00:00"."""
     fields = kinds()[job.kind].filter_fields if job.kind in kinds() else {}
-    operators = {"is": _("Is"), "is_not": _("Is not"), "between": _("Between")}
-    texts = []
-    for clause in job.filters:
-        field = fields.get(clause["field"])
-        value = clause["value"]
-        if clause["op"] == "between":
-            value = f"{clock(value[0])} – {clock(value[1])}"
-        elif field is not None:
-            value = str(dict(field.choices).get(value, value))
-        label = field.label if field is not None else clause["field"]
-        texts.append(f"{label} {operators.get(clause['op'], clause['op'])} {value}")
-    return texts
+    return [
+        clause_text(fields.get(clause["field"]), clause["field"], clause["op"], clause["value"])
+        for clause in job.filters
+    ]
+
+
+def next_runs(job: JobDefinition, count: int = 5) -> list[str]:
+    """The next starts of an enabled timed job in its own zone; none while it is paused or disabled."""
+    return starts_shown(job.cron, job.time_zone, count) if job.status == "enabled" and job.schedule in TIMED else []
+
+
+def starts_shown(cron: str, time_zone: str, count: int = 5) -> list[str]:
+    """Moments like "Mon 2026-10-26 02:30 CET", so that a change of the clock is seen. Raises InvalidInput("cron", …)."""
+    moments = next_starts(cron, time_zone, timezone.now(), count)
+    return [f"{date_format(moment, 'D')} {moment:%Y-%m-%d %H:%M %Z}" for moment in moments]
 
 
 def setting_names(jobs: Iterable[JobDefinition]) -> dict[int, str]:

@@ -20,6 +20,7 @@ from core.outcomes import Reason
 from jobs.kinds import Check, kind_of
 from jobs.models import JobDefinition, Record, RecordEvent
 from jobs.passes import scope_of
+from jobs.wording import seen_and_rule
 from licensing.gates import GateResult
 from licensing.ledger import foretell
 from licensing.models import NOBODY, Denial, Reservation
@@ -113,11 +114,12 @@ def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: 
 def _job_checks(job: JobDefinition, tenant: Tenant) -> list[Check]:
     """What a pass asks before it looks at the record."""
     where = {"route": "jobs:jobs", "right": Permission.JOBS_VIEW}
-    state = _("enabled") if job.enabled else _("disabled")
+    state = {"enabled": _("enabled"), "paused": _("paused"), "disabled": _("disabled")}[job.status]
+    advice = _("Start the job") if job.status == "paused" else _("Enable the job")
     inside = scope_of(job).holds(tenant)
     scope = _("includes this tenant") if inside else _("does not include this tenant")
     return [
-        Check(_("Job"), state, _("enabled"), job.enabled, _("Enable the job"), **where),
+        Check(_("Job"), state, _("enabled"), job.status == "enabled", advice, **where),
         Check(
             _("Access scope"),
             scope,
@@ -185,21 +187,7 @@ def _filter_line(result: GateResult, view: Viewpoint) -> Line:
     _prefix, name, operator = result.gate.split(":", 2)
     known = view.filters.get(name)
     label = str(known.label) if known is not None else name
-    choices = {key: str(text) for key, text in known.choices} if known is not None else {}
-    if operator == "between":
-        seen, rule = (
-            clock(result.seen),
-            _("between %(low)s and %(high)s")
-            % {
-                "low": clock(result.allowed[0]),
-                "high": clock(result.allowed[1]),
-            },
-        )
-    else:
-        values: Sequence[Any] = result.seen if isinstance(result.seen, list) else [result.seen]
-        seen = ", ".join(choices.get(str(value), str(value)) for value in values if value) or _("none")
-        wanted = choices.get(str(result.allowed), str(result.allowed))
-        rule = wanted if operator == "is" else _("not %(value)s") % {"value": wanted}
+    seen, rule = seen_and_rule(known, operator, result.seen, result.allowed)
     return _with_advice(Line(label, seen, rule, result.passed), result, view)
 
 
@@ -247,11 +235,3 @@ def _link(route: str, arguments: Sequence[Any], query: Mapping[str, str] | None 
 def minutes(seconds: int) -> str:
     """Minutes with one decimal, as limits are sold in minutes."""
     return f"{seconds / 60:,.1f}"
-
-
-def clock(seconds: int | None) -> str:
-    """``0:15`` or ``2:00:00``."""
-    if seconds is None:
-        return "–"
-    hours, rest = divmod(int(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

@@ -1,19 +1,51 @@
 """Filtering criteria of jobs: pure functions over facts (domain T20, C41).
 
-A clause is ``{"field": "call.duration", "op": "between", "value": [15, 7200]}``. Fields and operators come from the
-kind's allow-list; nothing else is accepted or stored.
+A clause is ``{"field": "call.duration", "op": "between", "value": [15, 7200]}``; a job's clauses must all be met.
+Fields and operators come from the kind's allow-list; nothing else is accepted or stored. Facts are whole seconds, texts,
+ISO days, or sets of texts; text is compared without regard to case, and a set meets a clause when one of its members does.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from django.db import models
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import InvalidInput
 from core.outcomes import Reason
 from licensing.gates import GateResult
+
+MAX_CLAUSES = 20
+MAX_TEXT = 200
+MAX_SECONDS = 10**7
+
+
+class Op(models.TextChoices):
+    """What a clause asks. ``empty`` and ``not_empty`` take no value, ``between`` two, both inclusive (domain C41)."""
+
+    IS = "is", gettext_lazy("Is")
+    IS_NOT = "is_not", gettext_lazy("Is not")
+    BETWEEN = "between", gettext_lazy("Between")
+    CONTAINS = "contains", gettext_lazy("Contains")
+    EMPTY = "empty", gettext_lazy("Is empty")
+    NOT_EMPTY = "not_empty", gettext_lazy("Is not empty")
+
+
+UNARY = frozenset({Op.EMPTY.value, Op.NOT_EMPTY.value})
+TEXT_OPERATORS = ("is", "is_not", "contains", "empty", "not_empty")
+
+
+class ValueType(models.TextChoices):
+    """How a clause's value is written: one of the field's choices, text, whole seconds, or an ISO day."""
+
+    CHOICE = "choice"
+    TEXT = "text"
+    SECONDS = "seconds"
+    DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +56,14 @@ class FilterField:
     label: str | Promise
     operators: tuple[str, ...]
     choices: tuple[tuple[str, str | Promise], ...] = ()
+    type: ValueType = ValueType.CHOICE
+    hint: str | Promise = ""
 
 
 def validate(clauses: Any, fields: Mapping[str, FilterField]) -> list[dict[str, Any]]:
     """Return the clauses in normal form. Raises InvalidInput("filters", …) naming the clause that breaks a rule."""
-    if not isinstance(clauses, list) or len(clauses) > 20:
-        raise InvalidInput("filters", _("Filters are a list of at most 20 clauses."))
+    if not isinstance(clauses, list) or len(clauses) > MAX_CLAUSES:
+        raise InvalidInput("filters", _("Filters are a list of at most %(n)s clauses.") % {"n": MAX_CLAUSES})
     return [_validate_clause(clause, fields) for clause in clauses]
 
 
@@ -39,27 +73,48 @@ def _validate_clause(clause: Any, fields: Mapping[str, FilterField]) -> dict[str
     field = fields.get(str(clause["field"]))
     if field is None:
         raise InvalidInput("filters", _("There is no filter field “%(name)s”.") % {"name": clause["field"]})
-    if clause["op"] not in field.operators:
+    operator = clause["op"]
+    if operator not in field.operators:
         raise InvalidInput("filters", _("“%(name)s” has no such operator.") % {"name": field.label})
-    value = clause["value"]
-    if clause["op"] == "between":
-        value = _bounds(field, value)
-    elif value not in {choice for choice, _label in field.choices}:
-        raise InvalidInput("filters", _("“%(name)s” has no such value.") % {"name": field.label})
-    return {"field": field.name, "op": clause["op"], "value": value}
+    if operator in UNARY:
+        return {"field": field.name, "op": operator, "value": None}
+    value = _bounds(field, clause["value"]) if operator == Op.BETWEEN else _single(field, clause["value"])
+    return {"field": field.name, "op": operator, "value": value}
 
 
-def _bounds(field: FilterField, value: Any) -> list[int]:
-    well_formed = (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(bound, int) and not isinstance(bound, bool) and 0 <= bound <= 10**7 for bound in value)
-    )
-    if not well_formed or value[0] > value[1]:
-        raise InvalidInput(
-            "filters", _("“%(name)s” needs two whole numbers of seconds, the smaller first.") % {"name": field.label}
-        )
-    return value
+def _single(field: FilterField, value: Any) -> Any:
+    if field.type == ValueType.TEXT:
+        if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT or "\x00" in value:
+            text = _("“%(name)s” needs a text of at most %(n)s characters.")
+            raise InvalidInput("filters", text % {"name": field.label, "n": MAX_TEXT})
+        return value.strip()
+    if field.type == ValueType.CHOICE:
+        if value not in [choice for choice, _label in field.choices]:
+            raise InvalidInput("filters", _("“%(name)s” has no such value.") % {"name": field.label})
+        return value
+    return _measure(field, value)
+
+
+def _bounds(field: FilterField, value: Any) -> list[Any]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise InvalidInput("filters", _("“%(name)s” between needs two values.") % {"name": field.label})
+    low, high = (_measure(field, bound) for bound in value)
+    if low > high:
+        raise InvalidInput("filters", _("“%(name)s” needs the smaller value first.") % {"name": field.label})
+    return [low, high]
+
+
+def _measure(field: FilterField, value: Any) -> Any:
+    """Whole seconds, or a day as ISO text."""
+    if field.type == ValueType.SECONDS:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SECONDS:
+            raise InvalidInput("filters", _("“%(name)s” needs a whole number of seconds.") % {"name": field.label})
+        return value
+    try:
+        return date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        text = _("“%(name)s” needs a day, written as year-month-day.")
+        raise InvalidInput("filters", text % {"name": field.label}) from None
 
 
 def judge_filters(
@@ -67,25 +122,33 @@ def judge_filters(
 ) -> tuple[str | None, tuple[GateResult, ...]]:
     """Return the reason code of the first clause that the facts do not meet (None: all are met), and what each saw.
 
-    The licence clause answers ``no_license``, as the gate would (domain C44); others ``filtered:<field>``.
+    A missing licence answers ``no_license``, as the gate would (domain C44); others ``filtered:<field>``.
     """
     trace: list[GateResult] = []
     for clause in clauses:
-        seen = facts.get(clause["field"])
-        seen = sorted(seen) if isinstance(seen, (set, frozenset)) else seen
-        met = _meets(clause, facts)
-        trace.append(GateResult(f"filter:{clause['field']}:{clause['op']}", met, seen, clause["value"]))
+        name, operator = clause["field"], clause["op"]
+        seen = facts.get(name)
+        seen = sorted(seen) if isinstance(seen, (set, frozenset, tuple)) else seen
+        met = _meets(operator, clause["value"], seen)
+        trace.append(GateResult(f"filter:{name}:{operator}", met, seen, clause["value"]))
         if not met:
-            code = f"{Reason.FILTERED.value}:{clause['field']}"
-            return (Reason.NO_LICENSE.value if clause["field"] == "user.license" else code), tuple(trace)
+            unlicensed = name == "user.license" and operator == Op.IS
+            return (Reason.NO_LICENSE.value if unlicensed else f"{Reason.FILTERED.value}:{name}"), tuple(trace)
     return None, tuple(trace)
 
 
-def _meets(clause: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
-    fact = facts.get(clause["field"])
-    if clause["op"] == "between":
-        low, high = clause["value"]
-        # Inclusive at both ends, in whole seconds (domain C41).
-        return fact is not None and low <= int(fact) <= high
-    held = clause["value"] in fact if isinstance(fact, (set, frozenset, tuple, list)) else fact == clause["value"]
-    return held if clause["op"] == "is" else not held
+def _meets(operator: str, value: Any, fact: Any) -> bool:
+    members = [member for member in (fact if isinstance(fact, list) else [fact]) if member not in (None, "")]
+    if operator in UNARY:
+        return bool(members) == (operator == Op.NOT_EMPTY)
+    if operator == Op.BETWEEN:
+        # Inclusive at both ends (domain C41); ISO days compare as the days they name.
+        return any(value[0] <= member <= value[1] for member in members)
+    if operator == Op.CONTAINS:
+        return any(_folded(value) in _folded(member) for member in members)
+    held = any(_folded(value) == _folded(member) for member in members)
+    return held if operator == Op.IS else not held
+
+
+def _folded(value: Any) -> str:
+    return str(value).casefold()

@@ -55,7 +55,11 @@ class JobFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label=gettext_lazy("Name"))
     status = django_filters.ChoiceFilter(
-        choices=[("enabled", gettext_lazy("Enabled")), ("disabled", gettext_lazy("Disabled"))],
+        choices=[
+            ("enabled", gettext_lazy("Enabled")),
+            ("paused", gettext_lazy("Paused")),
+            ("disabled", gettext_lazy("Disabled")),
+        ],
         label=gettext_lazy("Status"),
         method="by_status",
     )
@@ -67,8 +71,10 @@ class JobFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_status(self, queryset: QuerySet[JobDefinition], name: str, value: str) -> QuerySet[JobDefinition]:
-        """Enabled or disabled."""
-        return queryset.filter(enabled=value == "enabled")
+        """As ``JobDefinition.status`` says it."""
+        if value == "disabled":
+            return queryset.filter(enabled=False)
+        return queryset.filter(enabled=True, paused_at__isnull=value == "enabled")
 
 
 def _tenants(request: Any) -> Any:

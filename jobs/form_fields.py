@@ -1,18 +1,20 @@
-"""Fields of the job form: durations as people write them, and one clause of the filtering criteria."""
+"""Fields of the job form: durations as people write them, and the clauses of the filtering criteria."""
 
 import re
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from jobs.describing import clock
-from jobs.filters import FilterField
+from core.filters import DayField
+from jobs.filters import MAX_CLAUSES, MAX_TEXT, UNARY, FilterField, Op, ValueType
+from jobs.wording import clock
 
 CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):([0-5]\d)|(\d{1,7}))\Z", re.ASCII)
-OPERATORS = {"is": gettext_lazy("Is"), "is_not": gettext_lazy("Is not")}
 
 
 def seconds_of(text: str) -> int:
@@ -43,66 +45,111 @@ class ClockField(forms.CharField):
 
 
 class ClauseWidget(forms.MultiWidget):
-    """A check box that switches the clause on, and what it compares with."""
+    """A fact that is fixed, its operator, what it is compared with, and a button that removes the clause."""
 
     template_name = "jobs/clause.html"
     use_fieldset = True
 
-    def __init__(self, widgets: list[forms.Widget], between: bool) -> None:
-        self.between = between
+    def __init__(self, widgets: list[forms.Widget], field: FilterField) -> None:
+        self.fact = field
         super().__init__(widgets)
 
     def decompress(self, value: Any) -> list[Any]:
-        """The parts of a stored clause; without one the clause is off."""
+        """The parts of a stored clause."""
         if not value:
-            return [False, None, None]
-        on = value.get("on", True)
-        if self.between:
-            return [on, *(clock(bound) for bound in value["value"])]
-        return [on, value["op"], value["value"]]
+            return [None, None, None]
+        stored = value["value"] if isinstance(value["value"], list) else [value["value"], None]
+        shown = [clock(part) if isinstance(part, int) else part for part in stored]
+        return [value["op"], *shown]
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """With the fact, and the number of the row for its button."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        context["widget"] |= {"fact": self.fact, "row": name.rpartition("_")[2]}
+        return context
 
 
 class ClauseField(forms.MultiValueField):
-    """One filter field of a kind; its value is a clause for ``jobs.filters.validate``, or None when switched off."""
+    """One clause on a filter field of a kind; its value is fit for ``jobs.filters.validate``."""
 
     def __init__(self, field: FilterField, **kwargs: Any) -> None:
-        self.name = field.name
-        self.between = "between" in field.operators
-        use = forms.BooleanField(required=False)
-        boxes: list[forms.Widget] = [forms.CheckboxInput(attrs={"aria-label": _("Use this filter")})]
-        if self.between:
-            parts: tuple[forms.Field, ...] = (use, ClockField(required=False), ClockField(required=False))
-            for label in (_("from"), _("to")):
-                boxes.append(forms.TextInput(attrs={"aria-label": label, "size": "8", "dir": "ltr"}))
-            kwargs.setdefault("help_text", _("m:ss, h:mm:ss or seconds; both ends belong to it."))
-        else:
-            operators = [(name, OPERATORS[name]) for name in field.operators if name in OPERATORS]
-            values = list(field.choices)
-            parts = (
-                use,
-                forms.ChoiceField(choices=operators, required=False),
-                forms.ChoiceField(choices=values, required=False),
-            )
-            boxes += [
-                forms.Select(choices=operators, attrs={"aria-label": _("operator")}),
-                forms.Select(choices=values, attrs={"aria-label": _("value")}),
-            ]
-        widget = ClauseWidget(boxes, self.between)
+        self.fact = field
+        operators = [(name, Op(name).label) for name in field.operators]
+        value, box = self._value(_("value"))
+        second, second_box = self._value(_("second value, for “Between”"))
+        boxes = [forms.Select(choices=operators, attrs={"aria-label": _("operator")}), box]
+        parts: list[forms.Field] = [forms.ChoiceField(choices=operators), value]
+        if Op.BETWEEN in field.operators:
+            boxes.append(second_box)
+            parts.append(second)
+        widget = ClauseWidget(boxes, field)
+        kwargs.setdefault("help_text", field.hint)
         super().__init__(
             fields=parts, widget=widget, label=str(field.label), required=False, require_all_fields=False, **kwargs
         )
 
-    def compress(self, data_list: list[Any]) -> dict[str, Any] | None:
-        """The clause, when switched on. Both bounds are needed, the smaller first."""
-        if not data_list or not data_list[0]:
-            return None
-        _on, first, second = data_list
-        if not self.between:
-            if not first or not second:
-                raise ValidationError(_("Choose an operator and a value."))
-            return {"field": self.name, "op": first, "value": second}
-        if first is None or second is None:
-            raise ValidationError(_("Give both durations."))
+    def _value(self, label: str) -> tuple[forms.Field, forms.Widget]:
+        """The field and the input of one value of the fact's type."""
+        attrs = {"aria-label": label}
+        if self.fact.type == ValueType.CHOICE:
+            select = forms.Select(choices=self.fact.choices, attrs=attrs)
+            return forms.ChoiceField(choices=self.fact.choices, required=False), select
+        if self.fact.type == ValueType.SECONDS:
+            return ClockField(required=False), forms.TextInput(attrs={**attrs, "size": "8", "dir": "ltr"})
+        if self.fact.type == ValueType.DAY:
+            return DayField(required=False), forms.DateInput(attrs={**attrs, "type": "date"}, format="%Y-%m-%d")
+        text = forms.CharField(required=False, max_length=MAX_TEXT)
+        return text, forms.TextInput(attrs={**attrs, "maxlength": str(MAX_TEXT)})
+
+    def compress(self, data_list: list[Any]) -> dict[str, Any]:
+        """The clause. ``Between`` needs both values, the smaller first; the others but the unary ones need one."""
+        operator, first, second = [*data_list, None, None, None][:3]
+        if not operator:
+            raise ValidationError(_("Choose an operator."))
+        clause = {"field": self.fact.name, "op": operator}
+        if operator in UNARY:
+            return {**clause, "value": None}
+        if first in (None, ""):
+            raise ValidationError(_("Give a value."))
+        if operator != Op.BETWEEN:
+            return {**clause, "value": _plain(first)}
+        if second in (None, ""):
+            raise ValidationError(_("Give both values."))
         if first > second:
-            raise ValidationError(_("The shorter duration comes first."))
-        return {"field": self.name, "op": "between", "value": [first, second]}
+            raise ValidationError(_("The smaller value comes first."))
+        return {**clause, "value": [_plain(first), _plain(second)]}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+ROW = re.compile(r"clause_(\d{1,3})_field\Z", re.ASCII)
+
+
+def rows_of(data: Mapping[str, Any]) -> dict[int, str]:
+    """The fact of each clause that a form posts, by the number of its row."""
+    found = {int(match[1]): str(data[name]) for name in data if (match := ROW.match(name))}
+    return dict(sorted(found.items())[: MAX_CLAUSES + 1])
+
+
+def with_clause(data: QueryDict, fact: str) -> QueryDict:
+    """What was posted with one more clause, not filled in yet."""
+    changed = data.copy()
+    changed[f"clause_{max(rows_of(data), default=-1) + 1}_field"] = fact
+    return changed
+
+
+def without_clause(data: QueryDict, row: str) -> QueryDict:
+    """What was posted without the clause of the row."""
+    changed = data.copy()
+    for name in list(changed):
+        if name.startswith(f"clause_{row}_"):
+            del changed[name]
+    return changed
+
+
+class AddClauseWidget(forms.Select):
+    """The facts to choose from, and the button that adds a clause on one of them."""
+
+    template_name = "jobs/add_clause.html"

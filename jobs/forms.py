@@ -1,30 +1,27 @@
 """The form of a job (domain T16–T22)."""
 
 import zoneinfo
+from datetime import time
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
 from core.forms import EnableField, VersionedForm
-from core.tables import show_time
-from jobs.form_fields import ClauseField
+from jobs.form_fields import AddClauseWidget, ClauseField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, JobDefinition, Schedule
+from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
 from queues.models import AccessScope, ProcessingQueue
 from tenants.forms import ScopeFields
 
 # Advised by the guide for new jobs (domain T20): licensed users only, 15 seconds to 2 hours.
-ADVISED: dict[str, dict[str, Any]] = {
-    "user.license": {"op": "is", "value": "speech_analytics"},
-    "call.duration": {"op": "between", "value": [15, 7200]},
-}
-
-
-def clause_name(field: str) -> str:
-    """The form's name for a filter field."""
-    return f"filter_{field.replace('.', '_')}"
+ADVISED: list[dict[str, Any]] = [
+    {"field": "user.license", "op": "is", "value": "speech_analytics"},
+    {"field": "call.duration", "op": "between", "value": [15, 7200]},
+]
 
 
 def time_zones() -> list[tuple[str, str]]:
@@ -47,12 +44,26 @@ class JobForm(ScopeFields, VersionedForm):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Completed records are put there, for the next job."),
     )
-    schedule = forms.ChoiceField(label=_("Schedule"), choices=Schedule.choices)
+    schedule = forms.ChoiceField(label=_("Schedule"), choices=Schedule.choices, initial=Schedule.CONTINUOUS)
+    start_at = forms.TimeField(
+        label=_("Time of day"),
+        required=False,
+        initial=time(0, 0),
+        input_formats=["%H:%M", "%H:%M:%S"],
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text=_("For Every Day, Every Week and Every Month; Every Hour takes the minutes."),
+    )
+    weekday = forms.ChoiceField(
+        label=_("Weekday"), choices=WEEKDAYS, required=False, help_text=_("Only for Every Week.")
+    )
+    month_day = forms.ChoiceField(
+        label=_("Day of the month"), choices=MONTH_DAYS, required=False, help_text=_("Only for Every Month.")
+    )
     cron = forms.CharField(
         label=_("Cron expression"),
         max_length=120,
         required=False,
-        help_text=_("Five fields: minute, hour, day, month, weekday. Only for the schedule by cron expression."),
+        help_text=_("Five fields: minute, hour, day, month, weekday. Only for the schedule Custom."),
         widget=forms.TextInput(attrs={"dir": "ltr", "spellcheck": "false", "placeholder": "30 2 * * 1-5"}),
     )
     time_zone = forms.ChoiceField(
@@ -71,16 +82,14 @@ class JobForm(ScopeFields, VersionedForm):
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.
-        self.aliases = {"filters": self.clause_names[0]} if self.clause_names else {}
+        self.aliases = {"filters": self.clause_names[0] if self.clause_names else "add_fact"}
         self.sections = [
             ("", ["name", "enabled", "access_scope", "tenant", "tenant_groups"]),
             ("", ["data_source", "source_queue", *self.setting_names]),
-            (str(_("Filtering criteria")), self.clause_names),
+            (str(_("Filtering criteria")), [*self.clause_names, "add_fact"]),
             (str(_("After success")), ["publish_to"]),
-            (str(_("Schedule")), ["schedule", "cron", "time_zone"]),
+            (str(_("Schedule")), ["schedule", "start_at", "weekday", "month_day", "cron", "time_zone"]),
         ]
-        if job is not None and job.next_start_at is not None:
-            self.fields["cron"].help_text = _("Next start: %(time)s") % {"time": show_time(job.next_start_at)}
 
     def _add_settings(self) -> list[str]:
         """Choices of the kind. Its labels stand in ``describe``, in the same order."""
@@ -94,16 +103,50 @@ class JobForm(ScopeFields, VersionedForm):
         return names
 
     def _add_clauses(self) -> list[str]:
-        stored = {clause["field"]: clause for clause in self.job.filters} if self.job is not None else ADVISED
+        """One field a clause: those that were posted, else those that are stored, else what the guide advises."""
+        known = self.kind.filter_fields
+        if self.is_bound:
+            rows = {number: ({"field": fact}, None) for number, fact in rows_of(self.data).items()}
+        else:
+            stored = self.job.filters if self.job is not None else ADVISED
+            rows = {number: (clause, clause) for number, clause in enumerate(stored)}
         names = []
-        for field in self.kind.filter_fields.values():
-            name = clause_name(field.name)
-            clause = stored.get(field.name)
-            if clause is None and field.name in ADVISED:
-                clause = {**ADVISED[field.name], "on": False}
-            self.fields[name] = ClauseField(field, initial=clause)
-            names.append(name)
+        for number, (clause, initial) in rows.items():
+            if clause["field"] in known:
+                names.append(f"clause_{number}")
+                self.fields[names[-1]] = ClauseField(known[clause["field"]], initial=initial)
+        self.fields["add_fact"] = forms.ChoiceField(
+            label=_("Add a clause on"),
+            choices=[(field.name, field.label) for field in known.values()],
+            required=False,
+            widget=AddClauseWidget,
+            help_text=_("A record must meet all clauses. Without any, the job takes every record of its queue."),
+        )
         return names
+
+    def leave_unchecked(self, added: bool) -> "JobForm":
+        """Show what was typed without judging it yet: a clause was just ``added``, and gets the focus, or removed."""
+        self._errors = ErrorDict()
+        widget: Any = self.fields[self.clause_names[-1] if added and self.clause_names else "add_fact"].widget
+        target = widget.widgets[0] if hasattr(widget, "widgets") else widget
+        target.attrs |= {"autofocus": True, "data-focus": True}
+        return self
+
+    def clean(self) -> dict[str, Any]:
+        """A clause on a fact that the kind does not know is named, not dropped; a time is needed where it counts."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for fact in rows_of(self.data).values():
+            if fact not in self.kind.filter_fields:
+                self.add_error("add_fact", _("There is no filter field “%(name)s”.") % {"name": fact[:60]})
+        timed = cleaned.get("schedule") in TIMED and cleaned.get("schedule") != Schedule.CRON
+        if timed and cleaned.get("start_at") is None and "start_at" not in self.errors:
+            self.add_error("start_at", _("This schedule needs a time of day."))
+        return cleaned
+
+    def start(self) -> Start:
+        """When the simple schedules start."""
+        cleaned = self.cleaned_data
+        return Start(cleaned["start_at"] or time(0, 0), cleaned["weekday"] or "1", cleaned["month_day"] or "1")
 
     def clean_name(self) -> str:
         """Job names are unique, whatever their case."""
@@ -116,7 +159,7 @@ class JobForm(ScopeFields, VersionedForm):
         return name
 
     def values(self) -> dict[str, Any]:
-        """What the service stores; tenant and cron are kept only by the scope and schedule that need them."""
+        """What the service stores; the tenant is kept only by the scope that needs it, times become a cron expression."""
         cleaned = self.cleaned_data
         names = (
             "name",
@@ -132,10 +175,16 @@ class JobForm(ScopeFields, VersionedForm):
             **{name: cleaned[name] for name in names},
             "kind": self.kind.key,
             "tenant": self.tenant_of_scope(),
-            "cron": cleaned["cron"] if cleaned["schedule"] == Schedule.CRON else "",
+            "cron": cron_of(cleaned["schedule"], self.start(), cleaned["cron"]),
             "settings": {name: cleaned[name] for name in self.setting_names},
-            "filters": [cleaned[name] for name in self.clause_names if cleaned[name] is not None],
+            "filters": [cleaned[name] for name in self.clause_names],
         }
+
+
+class CloneForm(forms.Form):
+    """The name of a copy."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
 
 
 def initial_of(job: JobDefinition) -> dict[str, Any]:
@@ -156,4 +205,8 @@ def initial_of(job: JobDefinition) -> dict[str, Any]:
         "version",
     )
     stored = {name: getattr(job, name) for name in names}
+    start = start_of(job.schedule, job.cron)
+    stored |= {"start_at": start.at, "weekday": start.weekday, "month_day": start.month_day}
+    if job.schedule != Schedule.CRON:
+        stored["cron"] = ""
     return {**stored, "tenant_groups": job.tenant_groups.all(), "publish_to": job.publish_to.all()}

@@ -105,6 +105,14 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a pass would say to a record now: empty ``reason``, it would be processed; ``clause`` is the filter's no."""
+
+    reason: str = ""
+    clause: GateResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """The provider has taken the job; ``remote`` is the handle, ``check_after_s`` its hint."""
 
@@ -213,6 +221,19 @@ class Kind(Protocol):
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
     ) -> "Explained | None":
         """What a pass would meet now, and what the ledger would be asked; inside the tenant. None: it is gone."""
+        ...
+
+    def foresee(
+        self,
+        settings: Mapping[str, Any],
+        filters: Sequence[Mapping[str, Any]],
+        tenant: Tenant,
+        record_ids: Sequence[uuid.UUID],
+    ) -> dict[uuid.UUID, Foreseen]:
+        """As ``load`` would judge a batch now, inside the tenant, in a fixed number of queries; nothing is reserved.
+
+        Records that do not exist any more are left out.
+        """
         ...
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:

@@ -18,11 +18,15 @@ class DataSource(models.TextChoices):
 
 
 class Schedule(models.TextChoices):
-    """When a job takes records from its queue."""
+    """When a job takes records from its queue (domain T22). Timed ones keep their times as a cron expression."""
 
-    CONTINUOUS = "continuous", _("Continuously")
     MANUAL = "manual", _("Manually")
-    CRON = "cron", _("At the times of a cron expression")
+    CONTINUOUS = "continuous", _("Continuously")
+    HOURLY = "hourly", _("Every Hour")
+    DAILY = "daily", _("Every Day")
+    WEEKLY = "weekly", _("Every Week")
+    MONTHLY = "monthly", _("Every Month")
+    CRON = "cron", _("Custom (cron tab)")
 
 
 class JobDefinition(models.Model):
@@ -54,11 +58,20 @@ class JobDefinition(models.Model):
     lease_seconds = models.PositiveSmallIntegerField(_("lease"), default=15, help_text=_("seconds"))
     start_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_start_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # While it is set, nothing new is claimed and what is under way is finished; Start clears it.
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def status(self) -> str:
+        """enabled, paused or disabled, as badges and exports name it."""
+        if not self.enabled:
+            return "disabled"
+        return "enabled" if self.paused_at is None else "paused"
 
 
 class Run(models.Model):
@@ -193,6 +206,11 @@ class Record(models.Model):
             models.Index(fields=["id"], condition=models.Q(mark_due=True), name="record_mark_due"),
             models.Index(
                 fields=["job", "tenant", "next_at"], condition=models.Q(state="in_progress"), name="record_due"
+            ),
+            models.Index(
+                fields=["job", "tenant", "next_at"],
+                condition=models.Q(state="in_progress") & ~models.Q(stage="new"),
+                name="record_under_way",
             ),
             models.Index(fields=["job", "state", "-id"], name="record_list"),
             models.Index(fields=["record_id"], name="record_by_object"),

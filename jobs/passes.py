@@ -150,6 +150,8 @@ class PassRunner:
 
     def _intake_limit(self) -> datetime | None:
         """Until which publication time queue items are taken: all, those before the start was asked for, or none."""
+        if self.job.paused_at is not None:
+            return None
         if self.job.schedule == Schedule.CONTINUOUS:
             return timezone.now()
         requested = self.job.start_requested_at

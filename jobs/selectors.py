@@ -17,18 +17,24 @@ from tenants.selectors import visible_tenants
 
 
 def jobs_with_work() -> list[int]:
-    """Enabled jobs with a due record, or with queue items that their schedule lets them take."""
+    """Enabled jobs with a due record, or with queue items that their schedule lets them take.
+
+    Of a paused job only records that are under way count.
+    """
     now = timezone.now()
     due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now)
     items = QueueItem.objects.filter(queue=OuterRef("source_queue"))
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
-    jobs = JobDefinition.objects.filter(Q(Exists(due)) | (takes & Q(Exists(items))), enabled=True)
+    has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & Q(Exists(items))))
+    under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
+    jobs = JobDefinition.objects.filter(has_work | under_way, enabled=True)
     return list(jobs.values_list("pk", flat=True))
 
 
 def jobs_reading(queue_ids: Sequence[int]) -> list[int]:
-    """Enabled continuous jobs whose source is one of the queues."""
-    jobs = JobDefinition.objects.filter(source_queue__in=queue_ids, enabled=True, schedule=Schedule.CONTINUOUS)
+    """Enabled continuous jobs, not paused, whose source is one of the queues."""
+    awake = JobDefinition.objects.filter(enabled=True, paused_at__isnull=True, schedule=Schedule.CONTINUOUS)
+    jobs = awake.filter(source_queue__in=queue_ids)
     return list(jobs.values_list("pk", flat=True))
 
 

@@ -1,11 +1,9 @@
 """Changing jobs."""
 
-import zoneinfo
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from cronsim import CronSim, CronSimError
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -19,6 +17,7 @@ from jobs import filters
 from jobs.actions import abort_records
 from jobs.kinds import Kind, kinds
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
+from jobs.schedules import TIMED, next_starts
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
 
@@ -34,11 +33,15 @@ def save_job(
 ) -> JobDefinition:
     """Create a job (``job`` None) or change the given version of one.
 
-    Raises InvalidInput naming field and rule (a scope without its tenant, an engine that is missing, filters, cron),
-    Conflict when somebody saved it in the meantime.
+    Raises InvalidInput naming field and rule (a scope without its tenant, an engine that is missing, filters, cron, a
+    queue that another enabled job reads), Conflict when somebody saved it in the meantime. A disabled job is not paused.
     """
-    values = _checked(job, values, tenant_groups, publish_to)
+    values = checked_values(job, values, tenant_groups, publish_to)
     with transaction.atomic():
+        if values["enabled"]:
+            _check_sole_reader(job, values["source_queue"])
+        else:
+            values["paused_at"] = None
         if job is None:
             saved = JobDefinition.objects.create(**values)
         else:
@@ -56,16 +59,17 @@ def save_job(
     return saved
 
 
-def _checked(
+def checked_values(
     job: JobDefinition | None,
     values: dict[str, Any],
     tenant_groups: Sequence[TenantGroup],
     publish_to: Sequence[ProcessingQueue],
 ) -> dict[str, Any]:
+    """The values as they would be stored, with the next start. Raises InvalidInput as ``save_job``; stores nothing."""
     kind = kinds().get(values["kind"])
     if kind is None:
         raise InvalidInput("kind", _("There is no such type of job."))
-    _check_queues(job, values["source_queue"], publish_to, kind)
+    _check_queues(values["source_queue"], publish_to, kind)
     if values["access_scope"] == AccessScope.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))
     if values["access_scope"] == AccessScope.TENANT_GROUPS and not tenant_groups:
@@ -73,38 +77,31 @@ def _checked(
     values = {**values, "settings": kind.clean_settings(values["settings"])}
     values["filters"] = filters.validate(values["filters"], kind.filter_fields)
     values["next_start_at"] = None
-    if values["schedule"] == Schedule.CRON:
-        values["next_start_at"] = next_start(values["cron"], values["time_zone"])
+    if values["schedule"] in TIMED:
+        [values["next_start_at"]] = next_starts(values["cron"], values["time_zone"], timezone.now())
     return values
 
 
-def _check_queues(
-    job: JobDefinition | None, source: ProcessingQueue, publish_to: Sequence[ProcessingQueue], kind: Kind
-) -> None:
+def _check_queues(source: ProcessingQueue, publish_to: Sequence[ProcessingQueue], kind: Kind) -> None:
     if source in publish_to:
         raise InvalidInput("publish_to", _("A job cannot publish to the queue it reads: it would never end."))
     if source.record_type != kind.record_type:
         raise InvalidInput("source_queue", _("The queue collects records of another type."))
     if any(queue.record_type != kind.record_type for queue in publish_to):
         raise InvalidInput("publish_to", _("A queue of the list collects records of another type."))
-    reader = JobDefinition.objects.filter(source_queue=source).exclude(pk=job.pk if job else 0).first()
+
+
+def _check_sole_reader(job: JobDefinition | None, source: ProcessingQueue) -> None:
+    """A pending record goes to one reader only: two enabled jobs would take it away from each other.
+
+    The queue is locked, so that of two jobs that are enabled at once one finds the other. Raises InvalidInput.
+    """
+    ProcessingQueue.objects.select_for_update().get(pk=source.pk)
+    others = JobDefinition.objects.filter(source_queue=source, enabled=True).exclude(pk=job.pk if job else 0)
+    reader = others.order_by("pk").first()
     if reader is not None:
-        # A pending record goes to one reader only: two jobs would take it away from each other.
         text = _("The job “%(job)s” reads this queue already. Make a queue of its own for each job.")
         raise InvalidInput("source_queue", text % {"job": reader.name})
-
-
-def next_start(cron: str, time_zone: str, after: datetime | None = None) -> datetime:
-    """The next time that a five-field cron expression names, in its zone. Raises InvalidInput("cron", …)."""
-    if len(cron.split()) != 5:
-        raise InvalidInput("cron", _("A cron expression has five fields: minute, hour, day, month, weekday."))
-    start = (after or timezone.now()).astimezone(zoneinfo.ZoneInfo(time_zone))
-    try:
-        return next(CronSim(cron, start))
-    except CronSimError as error:
-        raise InvalidInput("cron", _("This is no valid cron expression: %(why)s") % {"why": error}) from error
-    except StopIteration as error:
-        raise InvalidInput("cron", _("This cron expression names a time that never comes.")) from error
 
 
 @transaction.atomic
@@ -120,14 +117,43 @@ def delete_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
     job.delete()
 
 
-def set_enabled(*, job: JobDefinition, enabled: bool, actor: str, audit_tenant: Tenant) -> None:
-    """Enable or stop the job; stopping aborts its records in progress (domain C30).
+@transaction.atomic
+def clone_job(*, job: JobDefinition, name: str, actor: str, audit_tenant: Tenant) -> JobDefinition:
+    """Copy the job under a new name, disabled, without its history. Raises InvalidInput when the name is taken."""
+    if JobDefinition.objects.filter(name__iexact=name).exists():
+        raise InvalidInput("name", _("There is a job with this name."))
+    groups, queues = list(job.tenant_groups.all()), list(job.publish_to.all())
+    left_out = {"id", "name", "enabled", "paused_at", "start_requested_at", "next_start_at", "version", "created_at"}
+    copied = [field.attname for field in JobDefinition._meta.concrete_fields if field.name not in left_out]
+    values = {attname: getattr(job, attname) for attname in copied}
+    made = JobDefinition.objects.create(**values, name=name, enabled=False)
+    made.tenant_groups.set(groups)
+    made.publish_to.set(queues)
+    _audit(made, "job.cloned", actor, audit_tenant, original=job.pk)
+    return made
 
-    Raises Conflict when it is already what is asked for.
+
+def set_enabled(*, job: JobDefinition, enabled: bool, actor: str, audit_tenant: Tenant) -> None:
+    """Enable or stop the job; stopping aborts its records in progress and ends a pause (domain C30).
+
+    Raises Conflict when it is already what is asked for, or when another enabled job reads its queue.
     """
     with transaction.atomic():
+        if enabled:
+            try:
+                _check_sole_reader(job, job.source_queue)
+            except InvalidInput as error:
+                raise Conflict(error.message) from error
         as_it_was = JobDefinition.objects.filter(pk=job.pk, enabled=not enabled)
-        move(as_it_was, conflict=_("The job was changed by somebody else."), enabled=enabled, version=F("version") + 1)
+        move(
+            as_it_was,
+            conflict=_("The job was changed by somebody else."),
+            enabled=enabled,
+            paused_at=None,
+            next_start_at=_next_start(job),
+            version=F("version") + 1,
+        )
+        job.enabled = enabled
         _audit(job, "job.enabled" if enabled else "job.stopped", actor, audit_tenant)
         ring_after_commit([job.source_queue_id])
     if not enabled:
@@ -137,26 +163,62 @@ def set_enabled(*, job: JobDefinition, enabled: bool, actor: str, audit_tenant: 
 
 
 @transaction.atomic
+def pause_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
+    """Claim nothing new; what is under way is finished. Unlike a stop it aborts nothing; Start lets the job go on.
+
+    Raises Conflict when the job is disabled or paused already.
+    """
+    awake = JobDefinition.objects.filter(pk=job.pk, enabled=True, paused_at__isnull=True)
+    text = _("Only an enabled job that is not paused can be paused.")
+    # The new version makes a pass that is running take in no more.
+    move(awake, conflict=text, paused_at=timezone.now(), version=F("version") + 1)
+    _audit(job, "job.paused", actor, audit_tenant)
+
+
+@transaction.atomic
+def resume_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
+    """End a pause. Starts that fell into it are not made up for. Raises Conflict when the job is not paused."""
+    paused = JobDefinition.objects.filter(pk=job.pk, enabled=True, paused_at__isnull=False)
+    text = _("The job is not paused.")
+    move(paused, conflict=text, paused_at=None, next_start_at=_next_start(job), version=F("version") + 1)
+    _audit(job, "job.resumed", actor, audit_tenant)
+    ring_after_commit([job.source_queue_id])
+
+
+@transaction.atomic
 def request_start(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
     """Start now: a manual job takes what is in its queue at this moment, a continuous one is woken.
 
-    Raises Conflict when the job is disabled.
+    Raises Conflict when the job is disabled or paused.
     """
     now = None if job.schedule == Schedule.CONTINUOUS else timezone.now()
-    enabled = JobDefinition.objects.filter(pk=job.pk, enabled=True)
-    move(enabled, conflict=_("The job is disabled. Enable it first."), start_requested_at=now)
+    awake = JobDefinition.objects.filter(pk=job.pk, enabled=True, paused_at__isnull=True)
+    move(awake, conflict=_("The job is disabled or paused. Enable it first."), start_requested_at=now)
     _audit(job, "job.started", actor, audit_tenant)
     ring_after_commit([job.source_queue_id])
 
 
+def start_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> bool:
+    """The button Start: let a paused job go on (True), or start it now (False). Raises Conflict as these do."""
+    act = request_start if job.paused_at is None else resume_job
+    act(job=job, actor=actor, audit_tenant=audit_tenant)
+    return job.paused_at is not None
+
+
 def request_due_starts() -> None:
-    """Ask for a start of every enabled cron job whose time has come, and note its next time."""
+    """Ask for a start of every enabled timed job whose time has come, and note its next time."""
     now = timezone.now()
-    for job in JobDefinition.objects.filter(enabled=True, schedule=Schedule.CRON, next_start_at__lte=now):
+    awake = JobDefinition.objects.filter(enabled=True, paused_at__isnull=True, schedule__in=TIMED)
+    for job in awake.filter(next_start_at__lte=now):
         # The old time in the condition: two ticks at once must not start the job twice.
         JobDefinition.objects.filter(pk=job.pk, next_start_at=job.next_start_at).update(
-            start_requested_at=now, next_start_at=next_start(job.cron, job.time_zone, now)
+            start_requested_at=now, next_start_at=next_starts(job.cron, job.time_zone, now)[0]
         )
+
+
+def _next_start(job: JobDefinition) -> datetime | None:
+    """From now on: what a job missed while it was stopped or paused is not made up for."""
+    return next_starts(job.cron, job.time_zone, timezone.now())[0] if job.schedule in TIMED else None
 
 
 @transaction.atomic
@@ -174,12 +236,18 @@ def delete_logs(*, job: JobDefinition, entries: QuerySet[LogEntry], actor: str, 
     return deleted
 
 
-def _audit(job: JobDefinition, action: str, actor: str, audit_tenant: Tenant) -> None:
+def _audit(job: JobDefinition, action: str, actor: str, audit_tenant: Tenant, **details: Any) -> None:
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
         action=action,
         target_type="job",
         target_id=str(job.pk),
-        details={"name": job.name, "enabled": job.enabled, "schedule": job.schedule, "scope": job.access_scope},
+        details={
+            "name": job.name,
+            "enabled": job.enabled,
+            "schedule": job.schedule,
+            "scope": job.access_scope,
+            **details,
+        },
     )

@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy
 from core.tables import EMPTY, NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
 from jobs.describing import scope_text
 from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
+from jobs.schedules import TIMED, text_of
 
 
 class JobTable(PageTable):
     """Name, state, scope, source queue with its depth, engine, schedule, last run, progress."""
 
+    selection = SelectionColumn()
     name = tables.Column(verbose_name=gettext_lazy("Name"))
     enabled = tables.Column(verbose_name=gettext_lazy("Status"))
     access_scope = tables.Column(verbose_name=gettext_lazy("Access scope"))
@@ -30,9 +32,9 @@ class JobTable(PageTable):
     class Meta(PageTable.Meta):
         order_by = "name"
 
-    def __init__(self, *args: Any, settings: Mapping[int, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, settings: Mapping[int, str], may_edit: bool = False, **kwargs: Any) -> None:
         self.settings = settings
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
 
     def render_name(self, value: str, record: JobDefinition) -> str:
         """A link to the job's page."""
@@ -43,14 +45,13 @@ class JobTable(PageTable):
         return value
 
     def render_enabled(self, record: JobDefinition) -> str:
-        """Running, enabled or disabled."""
-        if not record.enabled:
-            return badge("disabled")
-        return badge("running" if record.running else "enabled")  # type: ignore[attr-defined]
+        """Running, enabled, paused or disabled."""
+        running = record.status == "enabled" and record.running  # type: ignore[attr-defined]
+        return badge("running" if running else record.status)
 
     def value_enabled(self, record: JobDefinition) -> str:
         """One word."""
-        return _("Enabled") if record.enabled else _("Disabled")
+        return {"enabled": _("Enabled"), "paused": _("Paused"), "disabled": _("Disabled")}[record.status]
 
     def render_access_scope(self, record: JobDefinition) -> str:
         """The guide's label."""
@@ -73,22 +74,21 @@ class JobTable(PageTable):
         return self.settings.get(record.pk, "")
 
     def render_schedule(self, record: JobDefinition) -> str:
-        """The schedule; a cron expression with its next start."""
-        if record.schedule != Schedule.CRON:
-            return record.get_schedule_display()
-        return format_html(
-            '<code dir="ltr">{}</code> <span class="p-soft" dir="ltr">{}</span><br>{} {}',
-            record.cron,
-            record.time_zone,
-            _("Next start:"),
-            show_time(record.next_start_at),
-        )
+        """The schedule; a timed one with its zone and, when the job is awake, its next start."""
+        text = text_of(record.schedule, record.cron)
+        if record.schedule not in TIMED:
+            return text
+        if record.schedule == Schedule.CRON:
+            text = format_html('<code dir="ltr">{}</code>', record.cron)
+        text = format_html('{} <span class="p-soft" dir="ltr">{}</span>', text, record.time_zone)
+        if record.status != "enabled":
+            return text
+        return format_html("{}<br>{} {}", text, _("Next start:"), show_time(record.next_start_at))
 
     def value_schedule(self, record: JobDefinition) -> str:
         """One line."""
-        return (
-            f"{record.cron} {record.time_zone}" if record.schedule == Schedule.CRON else record.get_schedule_display()
-        )
+        text = record.cron if record.schedule == Schedule.CRON else text_of(record.schedule, record.cron)
+        return f"{text} {record.time_zone}" if record.schedule in TIMED else text
 
     def render_progress(self, record: JobDefinition) -> str:
         """Counters of the newest run and what is in progress now."""

@@ -10,6 +10,7 @@ from jobs.cleanups import run_cleanups
 from jobs.holding import wake_held
 from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
+from jobs.preview import judge_asked
 from jobs.pruning import prune
 from jobs.reserved import release_orphans
 from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
@@ -43,6 +44,21 @@ def run_pass(job_id: int) -> None:
         run_one_pass(job_id)
     except DATABASE_IS_AWAY as error:
         logger.warning("Pass of job %s ended, the database refused: %s", job_id, type(error.__cause__).__name__)
+
+
+@shared_task
+def preview(key: str) -> None:
+    """Answer the question that a page left under ``key``."""
+    judge_asked(key)
+
+
+def ask_worker(key: str) -> bool:
+    """Have a preview made; False when the broker cannot be reached."""
+    try:
+        preview.apply_async(args=[key], expires=EXPIRES_S)
+    except (BrokerError, OSError):
+        return False
+    return True
 
 
 @shared_task

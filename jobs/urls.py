@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.permissions import Permission
 from accounts.policy import requires
-from jobs.views import definitions, monitoring, record
+from jobs.views import definitions, editing, monitoring, record
 
 app_name = "jobs"
 
@@ -16,12 +16,15 @@ RECORD = "transcription/jobs/<int:job_pk>/records/<int:pk>/"
 
 urlpatterns = [
     path("transcription/jobs/", look(definitions.JobList.as_view()), name="jobs"),
+    path("transcription/jobs/bulk/", edit(definitions.JobBulk.as_view()), name="jobs_bulk"),
     path("transcription/job-definitions/", look(definitions.definitions), name="definitions"),
-    path("transcription/jobs/add/", edit(definitions.JobPage.as_view()), name="add"),
+    path("transcription/jobs/add/", edit(editing.JobPage.as_view()), name="add"),
     path(JOB, look(definitions.job), name="job"),
-    path(f"{JOB}edit/", edit(definitions.JobPage.as_view()), name="edit"),
+    path(f"{JOB}edit/", edit(editing.JobPage.as_view()), name="edit"),
     path(f"{JOB}delete/", edit(definitions.JobDelete.as_view()), name="delete"),
     path(f"{JOB}start/", edit(definitions.JobStart.as_view()), name="start"),
+    path(f"{JOB}clone/", edit(editing.JobClone.as_view()), name="clone"),
+    path(f"{JOB}pause/", edit(definitions.JobPause.as_view()), name="pause"),
     path(f"{JOB}stop/", edit(definitions.JobStop.as_view()), name="stop"),
     path(f"{JOB}enable/", edit(definitions.JobEnable.as_view()), name="enable"),
     path(f"{JOB}latest-run/", look(monitoring.LatestRun.as_view()), name="latest_run"),

@@ -158,6 +158,21 @@ def foretell(
     return now.at, refusal, trace
 
 
+def foretell_each(
+    *, tenant_id: uuid.UUID, meter: Meter, wishes: Sequence[tuple[uuid.UUID | None, int]]
+) -> list[Reason | None]:
+    """What ``reserve`` would say to each of many wishes (user, amount) if it were the only one; in two queries.
+
+    Takes no lock and reserves nothing. Raises Tenant.DoesNotExist.
+    """
+    now = standing(tenant_id, meter)
+    own = statements.own_counters(now, {user_id for user_id, _amount in wishes if user_id is not None})
+    return [
+        judge(_facts(now, user_id, amount, now.taken, own.get(user_id or NOBODY, Counters())))[0]
+        for user_id, amount in wishes
+    ]
+
+
 def _facts(now: Standing, user_id: uuid.UUID | None, amount: int, taken: Counters, mine: Counters) -> Facts:
     """What the gates see: ``taken`` by the whole tenant, ``mine`` by the user."""
     limits = [*own_limits(now.limits, mine), *org_limits(now.limits, now.accepted, taken)]

@@ -18,12 +18,13 @@ from conversations.selectors import CallFacts, call_facts
 from conversations.services import NewTranscript, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.filters import FilterField, judge_filters
+from jobs.filters import judge_filters
 from jobs.kinds import (
     Check,
     Claimed,
     Explained,
     Finished,
+    Foreseen,
     Go,
     Hold,
     KindPaused,
@@ -33,8 +34,7 @@ from jobs.kinds import (
     Verdict,
 )
 from jobs.models import Record
-from licensing.gates import GateResult
-from licensing.ledger import Denied, reserve, settle
+from licensing.ledger import Denied, foretell_each, reserve, settle
 from licensing.ledger import Request as LedgerRequest
 from licensing.models import Bundle, Meter
 from licensing.selectors import licensed_users
@@ -43,6 +43,7 @@ from tenants.keys import data_key
 from tenants.models import Tenant
 from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
 from transcription.engines.base import SpeechEngine as Adapter
+from transcription.facts import FILTER_FIELDS, filter_facts
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for
 from transcription.services import pause_engine
@@ -63,12 +64,7 @@ class TranscriptionKind:
     label = gettext_lazy("Transcription")
     record_type = RecordType.CALL
     completed_event = Event.CALL_TRANSCRIPTION_COMPLETED
-    filter_fields = {
-        "user.license": FilterField(
-            "user.license", gettext_lazy("User - License"), ("is", "is_not"), tuple(Bundle.choices)
-        ),
-        "call.duration": FilterField("call.duration", gettext_lazy("Call - Duration"), ("between",)),
-    }
+    filter_fields = FILTER_FIELDS
 
     def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A job needs an engine that exists."""
@@ -96,11 +92,31 @@ class TranscriptionKind:
         if call is None:
             return None
         licensed = licensed_users([call.user_id] if call.user_id else [], Bundle.SPEECH_ANALYTICS)
-        _refused, trace = judge_filters(filters, _filter_facts(call, licensed))
+        _refused, trace = judge_filters(filters, filter_facts(tenant, call, licensed))
         problem = Reason.NO_AUDIO.value if call.recording is None else call.recording.problem
         amount = 0 if call.recording is None else _metered(call)
         checks = _engine_checks(settings, tenant)
         return Explained(checks, trace, Meter.TRANSCRIPTION_SECONDS, call.user_id, amount, problem)
+
+    def foresee(
+        self,
+        settings: Mapping[str, Any],
+        filters: Sequence[Mapping[str, Any]],
+        tenant: Tenant,
+        record_ids: Sequence[uuid.UUID],
+    ) -> dict[uuid.UUID, Foreseen]:
+        """By the functions that a pass uses; the ledger is asked about each call as if it were the only one."""
+        engine, calls = _engine(settings), call_facts(record_ids)
+        users = {call.user_id for call in calls.values() if call.user_id is not None}
+        licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
+        refusals = {
+            key: _unfit(call) or _refusal(tenant, engine, filters, call, licensed) for key, call in calls.items()
+        }
+        fit = [key for key, refusal in refusals.items() if refusal is None]
+        wishes = [(calls[key].user_id, _metered(calls[key])) for key in fit]
+        denied = foretell_each(tenant_id=tenant.pk, meter=Meter.TRANSCRIPTION_SECONDS, wishes=wishes)
+        foreseen = {key: Foreseen(reason or "") for key, reason in zip(fit, denied, strict=True)}
+        return foreseen | {key: _foreseen(refusal) for key, refusal in refusals.items() if refusal is not None}
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
@@ -175,26 +191,13 @@ class TranscriptionSession:
     ) -> Verdict:
         if call is None:
             return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, _("The call does not exist any more"))
-        if call.recording is None:
-            return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, str(Reason.NO_AUDIO.label))
-        if call.recording.problem:
-            return Refuse(Record.State.FAILED, call.recording.problem, Reason.label_of(call.recording.problem))
-        if record.stage == Record.Stage.NEW:
-            reason, trace = self._refusal(tenant, call, licensed)
-            if reason is not None:
-                return Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason), trace)
-        return Go(Payload(_source(call, key), call.language or "en-US"), call.recording.duration_ms / 1000)
-
-    def _refusal(
-        self, tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]
-    ) -> tuple[str | None, tuple[GateResult, ...]]:
-        """The job's filters discard early; the gates always run, in the ledger (domain §4.3)."""
-        refused, trace = judge_filters(self.filters, _filter_facts(call, licensed))
-        if refused is not None:
-            return refused, trace
-        if not _open_to(self.engine, tenant):
-            return f"{Reason.FILTERED}:engine.visibility", trace
-        return None, trace
+        refusal = _unfit(call)
+        if refusal is None and record.stage == Record.Stage.NEW:
+            refusal = _refusal(tenant, self.engine, self.filters, call, licensed)
+        if refusal is not None:
+            return refusal
+        source = _source(call, key)
+        return Go(Payload(source, call.language or "en-US"), source.duration_ms / 1000)
 
     async def open(self) -> None:
         """Open the adapter."""
@@ -306,9 +309,32 @@ def _adapter(engine: SpeechEngine) -> Adapter:
         raise KindPaused(f"{engine.name}: {error}") from error
 
 
-def _filter_facts(call: CallFacts, licensed: set[uuid.UUID]) -> dict[str, Any]:
-    held = frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset()
-    return {"user.license": held, "call.duration": call.duration_ms // 1000}
+def _unfit(call: CallFacts) -> Refuse | None:
+    """Why there is nothing to transcribe, whatever the job says."""
+    if call.recording is None:
+        return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, str(Reason.NO_AUDIO.label))
+    if call.recording.problem:
+        return Refuse(Record.State.FAILED, call.recording.problem, Reason.label_of(call.recording.problem))
+    return None
+
+
+def _refusal(
+    tenant: Tenant,
+    engine: SpeechEngine,
+    filters: Sequence[Mapping[str, Any]],
+    call: CallFacts,
+    licensed: set[uuid.UUID],
+) -> Refuse | None:
+    """The job's filters discard early; the gates always run, in the ledger (domain §4.3)."""
+    reason, trace = judge_filters(filters, filter_facts(tenant, call, licensed))
+    if reason is None and not _open_to(engine, tenant):
+        reason = f"{Reason.FILTERED}:engine.visibility"
+    return None if reason is None else Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason), trace)
+
+
+def _foreseen(refusal: Refuse) -> Foreseen:
+    clause = refusal.trace[-1] if refusal.trace and not refusal.trace[-1].passed else None
+    return Foreseen(refusal.reason, clause)
 
 
 def _metered(call: CallFacts) -> int:

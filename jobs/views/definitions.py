@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,19 +13,18 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from audit.services import grouped
-from core.errors import Conflict
-from core.pages import ActionPage, ConfirmPage, Crumbs, FormPage, ListPage, Text
+from core.bulk import BulkMixin
+from core.pages import ActionPage, ConfirmPage, Crumbs, ListPage, Text
+from jobs.bulk import change_jobs
 from jobs.describing import setting_names
 from jobs.filtersets import JobFilter
-from jobs.forms import JobForm, initial_of
-from jobs.kinds import kinds
 from jobs.models import JobDefinition, Record, Schedule
 from jobs.selectors import jobs_for_pages
-from jobs.services import delete_job, request_start, save_job, set_enabled
+from jobs.services import delete_job, pause_job, set_enabled, start_job
 from jobs.tables import JobTable
 
 TITLE = gettext_lazy("Jobs")
+SKIPPED_SHOWN = 10
 ROOT: Crumbs = [
     (gettext_lazy("Administration"), None),
     (gettext_lazy("Speech Analytics"), None),
@@ -59,6 +58,12 @@ class JobList(ListPage):
     table_class = JobTable
     filterset_class = JobFilter
     live = True
+    bulk_actions = [
+        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
+        {"name": "start", "label": gettext_lazy("Start"), "icon": "player-play"},
+        {"name": "pause", "label": gettext_lazy("Pause"), "icon": "player-pause"},
+        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "player-stop", "danger": True},
+    ]
 
     def breadcrumbs(self) -> Crumbs:
         """Administration > Speech Analytics > Transcription."""
@@ -72,11 +77,23 @@ class JobList(ListPage):
         """The engines' names, once for all rows."""
         if not hasattr(self, "names"):
             self.names = setting_names(JobDefinition.objects.only("kind", "settings"))
-        return {"settings": self.names}
+        return {"settings": self.names, "may_edit": self.may_edit()}
+
+    def may_edit(self) -> bool:
+        """Whether the viewer may change jobs."""
+        return viewer(self.request).has(Permission.JOBS_EDIT)
+
+    def bulk_url(self) -> str:
+        """Enable, start, pause, disable."""
+        return reverse("jobs:jobs_bulk")
+
+    def more_context(self) -> dict[str, Any]:
+        """No bulk actions for those who may only look."""
+        return {} if self.may_edit() else {"bulk_actions": []}
 
     def actions(self) -> list[dict[str, Any]]:
         """Add."""
-        if not viewer(self.request).has(Permission.JOBS_EDIT):
+        if not self.may_edit():
             return []
         return [{"label": _("Add"), "url": reverse("jobs:add"), "icon": "plus", "primary": True}]
 
@@ -91,73 +108,41 @@ class JobList(ListPage):
         }
 
 
-class JobPage(FormPage):
-    """Add and edit, with "Save" and "Save and start"."""
+class JobBulk(BulkMixin, JobList):
+    """Enable, Start, Pause and Disable of the chosen jobs."""
 
-    form_class = JobForm
-    template_name = "jobs/job_form.html"
+    http_method_names = ["post"]
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the job; a new one may name its kind in the address."""
-        super().setup(request, *args, **kwargs)
-        jobs = JobDefinition.objects.prefetch_related("tenant_groups", "publish_to")
-        self.job = get_object_or_404(jobs, pk=kwargs["pk"]) if "pk" in kwargs else None
-        key = self.job.kind if self.job is not None else request.GET.get("kind", next(iter(kinds())))
-        if key not in kinds():
-            raise Http404
-        self.kind = kinds()[key]
-        self.cancel_url = reverse("jobs:job", args=[self.job.pk]) if self.job is not None else reverse("jobs:jobs")
+    def questions(self) -> dict[str, tuple[Text, Text]]:
+        """What each action does."""
+        return {
+            "enable": (_("Enable"), _("Disabled jobs work again, as their schedules say.")),
+            "start": (_("Start"), _("Paused jobs go on; enabled ones start now.")),
+            "pause": (_("Pause"), _("Nothing new is taken; what is under way is finished.")),
+            "disable": (_("Disable"), _("What is in progress is aborted.")),
+        }
 
-    def get_title(self) -> Text:
-        """The name, or that it is new."""
-        return _("Edit “%(name)s”") % {"name": self.job.name} if self.job is not None else _("Add Job")
+    def list_url(self) -> str:
+        """The list."""
+        return reverse("jobs:jobs")
 
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return job_crumbs(self.job)
-
-    def form_arguments(self) -> dict[str, Any]:
-        """The stored values."""
-        initial = initial_of(self.job) if self.job is not None else {}
-        return {"editor": viewer(self.request), "kind": self.kind, "job": self.job, "initial": initial}
-
-    def save(self, form: JobForm) -> HttpResponseBase:
-        """Store; "Save and start" starts it too."""
-        if self.job is not None:
-            self.job.version = form.cleaned_data["version"] or 0
-        saved = self.save_and_start(form) if self.request.POST.get("action") == "save_and_start" else self.store(form)
-        messages.success(self.request, _("The job “%(name)s” was saved.") % {"name": saved.name})
-        return redirect("jobs:job", pk=saved.pk)
-
-    def store(self, form: JobForm) -> JobDefinition:
-        """Through the service."""
+    def perform(self, action: str, rows: QuerySet[JobDefinition]) -> str:
+        """Through the services, job by job; what was skipped is named with the reason."""
         user = viewer(self.request)
-        return save_job(
-            job=self.job,
-            values=form.values(),
-            tenant_groups=form.groups_of_scope(),
-            publish_to=list(form.cleaned_data["publish_to"]),
-            actor=user.actor,
-            audit_tenant=user.tenant,
-        )
-
-    def save_and_start(self, form: JobForm) -> JobDefinition:
-        """Both services in one entry of the audit trail; a refused start leaves the job saved."""
-        user = viewer(self.request)
-        with grouped(
-            tenant_id=user.tenant_id, actor=user.actor, action="job.saved_and_started", target_type="job", target_id=""
-        ) as entry:
-            saved = self.store(form)
-            entry.target_id = str(saved.pk)
-            try:
-                request_start(job=saved, actor=user.actor, audit_tenant=user.tenant)
-            except Conflict as error:
-                messages.error(self.request, error.message)
-        return saved
+        jobs = rows.select_related("source_queue").order_by("name")
+        done = change_jobs(jobs=jobs, action=action, actor=user.actor, audit_tenant=user.tenant)
+        for name, why in done.skipped[:SKIPPED_SHOWN]:
+            messages.warning(self.request, _("“%(name)s” was skipped: %(why)s") % {"name": name, "why": why})
+        if len(done.skipped) > SKIPPED_SHOWN:
+            rest = len(done.skipped) - SKIPPED_SHOWN
+            messages.warning(self.request, _("%(n)s more were skipped.") % {"n": f"{rest:,}"})
+        if not done.number:
+            return ""
+        return ngettext("%(n)s job was changed.", "%(n)s jobs were changed.", done.number) % {"n": f"{done.number:,}"}
 
 
 class JobAction(ActionPage):
-    """Base of Start, Stop and Enable."""
+    """Base of Start, Pause, Stop and Enable."""
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Load the job."""
@@ -170,13 +155,14 @@ class JobAction(ActionPage):
 
 
 class JobStart(JobAction):
-    """Start now."""
+    """Start now, or go on after a pause."""
 
     def act(self) -> str:
         """Conflict when the job is disabled."""
         user = viewer(self.request)
-        request_start(job=self.job, actor=user.actor, audit_tenant=user.tenant)
-        if self.job.schedule == Schedule.CONTINUOUS:
+        if start_job(job=self.job, actor=user.actor, audit_tenant=user.tenant):
+            text = _("The job goes on.")
+        elif self.job.schedule == Schedule.CONTINUOUS:
             text = _("The job was woken. It runs continuously.")
         else:
             text = _("The job starts with what is in its queue now.")
@@ -184,14 +170,25 @@ class JobStart(JobAction):
         return self.refused_url()
 
 
-class JobStop(JobAction):
-    """Disable: nothing is aborted."""
+class JobPause(JobAction):
+    """Take nothing new; unlike Stop, nothing is aborted."""
 
     def act(self) -> str:
-        """Its records wait until the job is enabled again."""
+        """Conflict when the job is disabled or paused already."""
+        user = viewer(self.request)
+        pause_job(job=self.job, actor=user.actor, audit_tenant=user.tenant)
+        messages.success(self.request, _("The job is paused. What is under way is finished; Start lets it go on."))
+        return self.refused_url()
+
+
+class JobStop(JobAction):
+    """Disable: what is in progress is aborted (domain C30)."""
+
+    def act(self) -> str:
+        """What waits in the queue stays there until the job is enabled again."""
         user = viewer(self.request)
         set_enabled(job=self.job, enabled=False, actor=user.actor, audit_tenant=user.tenant)
-        messages.success(self.request, _("The job was stopped. Its records wait."))
+        messages.success(self.request, _("The job was stopped. What was in progress was aborted; its queue waits."))
         return self.refused_url()
 
 
@@ -199,7 +196,7 @@ class JobEnable(JobAction):
     """Enable a stopped job."""
 
     def act(self) -> str:
-        """It goes on where it stopped."""
+        """It takes what waits in its queue. Conflict when another enabled job reads that queue."""
         user = viewer(self.request)
         set_enabled(job=self.job, enabled=True, actor=user.actor, audit_tenant=user.tenant)
         messages.success(self.request, _("The job is enabled."))

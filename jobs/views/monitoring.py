@@ -17,9 +17,10 @@ from core.bulk import BulkMixin
 from core.exports import csv_response
 from core.pages import Crumbs, KeysetListPage, ListPage, Page, Text, stamp_of, with_query
 from jobs.actions import abort_records, delete_records, retry_records
-from jobs.describing import facts, scope_text
+from jobs.describing import facts, next_runs, scope_text
 from jobs.filtersets import LogFilter, RecordFilter
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
+from jobs.schedules import text_of
 from jobs.selectors import (
     StateCounts,
     count_states,
@@ -74,6 +75,8 @@ class JobTab(Page):
             job=self.job,
             scope=scope_text(self.job),
             job_facts=facts(self.job),
+            schedule_text=text_of(self.job.schedule, self.job.cron),
+            next_runs=next_runs(self.job),
             pending=self.job.pending,  # type: ignore[attr-defined]
             tabs=[
                 {"label": label, "url": reverse(route, args=[self.job.pk]), "active": route == self.tab}
@@ -95,10 +98,11 @@ class JobTab(Page):
         return {"source_queue_url": url(self.job.source_queue_id), "destinations": destinations}
 
     def buttons(self) -> dict[str, Any]:
-        """Start and Stop, or Enable; Edit; Delete with the count. A poll shows none of them."""
+        """Start, Pause and Stop, or Enable; Edit; Clone; Delete with the count. A poll shows none of them."""
         if self.polled or not viewer(self.request).has(Permission.JOBS_EDIT):
             return {}
-        names = ["edit", "delete", *(["start", "stop"] if self.job.enabled else ["enable"])]
+        states = {"enabled": ["start", "pause", "stop"], "paused": ["start", "stop"], "disabled": ["enable"]}
+        names = ["edit", "clone", "delete", *states[self.job.status]]
         urls = {f"{name}_url": reverse(f"jobs:{name}", args=[self.job.pk]) for name in names}
         return {**urls, "delete_message": delete_message(self.job, Record.objects.filter(job=self.job).count())}
 

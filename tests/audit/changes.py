@@ -216,12 +216,13 @@ def job_form(world: World, **changes: Any) -> dict[str, Any]:
         "data_source": "queue",
         "source_queue": world.queue.pk,
         "engine": world.engine.pk,
-        "filter_user_license_0": "on",
-        "filter_user_license_1": "is",
-        "filter_user_license_2": "speech_analytics",
-        "filter_call_duration_0": "on",
-        "filter_call_duration_1": "0:15",
-        "filter_call_duration_2": "2:00:00",
+        "clause_0_field": "user.license",
+        "clause_0_0": "is",
+        "clause_0_1": "speech_analytics",
+        "clause_1_field": "call.duration",
+        "clause_1_0": "between",
+        "clause_1_1": "0:15",
+        "clause_1_2": "2:00:00",
         "schedule": "continuous",
         "time_zone": "UTC",
         "max_checks": "50",
@@ -254,6 +255,28 @@ def _(world: World) -> Change:
 @row("jobs:start")
 def _(world: World) -> Change:
     return Change(world.root, args=(world.job.pk,))
+
+
+@row("jobs:pause")
+def _(world: World) -> Change:
+    return Change(world.root, args=(world.job.pk,))
+
+
+@row("jobs:start / after a pause")
+def _(world: World) -> Change:
+    JobDefinition.objects.filter(pk=world.job.pk).update(paused_at=timezone.now())
+    return Change(world.root, args=(world.job.pk,))
+
+
+@row("jobs:clone")
+def _(world: World) -> Change:
+    return Change(world.root, {"name": "Twin"}, {"name": "Transcribe"}, (world.job.pk,))
+
+
+@row("jobs:jobs_bulk")
+def _(world: World) -> Change:
+    good = {"action": "pause", "selection": [world.job.pk], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"})
 
 
 @row("jobs:stop")

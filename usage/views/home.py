@@ -135,8 +135,10 @@ def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEn
         text = _("No enabled job reads the queue “%(name)s”.") % {"name": queue.name}
         items.append({"tone": "warning", "text": text, "url": reverse("queues:queue", args=[queue.pk])})
     for job in jobs:
-        if not job.enabled and (job.pending or job.in_progress):  # type: ignore[attr-defined]
-            text = _("The job “%(name)s” is stopped while records wait for it.") % {"name": job.name}
+        if job.status != "enabled" and (job.pending or job.in_progress):  # type: ignore[attr-defined]
+            paused = _("The job “%(name)s” is paused while records wait for it.")
+            stopped = _("The job “%(name)s” is stopped while records wait for it.")
+            text = (paused if job.status == "paused" else stopped) % {"name": job.name}
             items.append({"tone": "warning", "text": text, "url": reverse("jobs:job", args=[job.pk])})
     if late_since(strip.oldest) and strip.oldest is not None:
         text = _("The oldest pending record waits since %(age)s.") % {"age": timesince(strip.oldest)}
@@ -208,7 +210,7 @@ def engine_line(engine: SpeechEngine) -> dict[str, str]:
 
 def job_line(job: JobDefinition) -> dict[str, str]:
     """Name, state and last activity of a job."""
-    state = ("running" if job.running else "enabled") if job.enabled else "disabled"  # type: ignore[attr-defined]
+    state = "running" if job.status == "enabled" and job.running else job.status  # type: ignore[attr-defined]
     return {
         "label": job.name,
         "url": reverse("jobs:job", args=[job.pk]),

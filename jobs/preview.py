@@ -1,0 +1,164 @@
+"""What a job would do with the last records, before it is saved: judged by the functions of a pass, nothing is written.
+
+A page stands in the tenant of its viewer and may enter no other, so a worker judges: the page leaves its question in
+the cache under its own digest, rings, and finds the answer there. Sample, tenants and time are bounded.
+"""
+
+import hashlib
+import json
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection, transaction
+
+from core.outcomes import Reason
+from jobs.filters import Op
+from jobs.kinds import Foreseen, Kind, KindPaused, kinds
+from jobs.models import Record
+from jobs.passes import Scope
+from queues.models import QueueItem
+from tenants.doors import TenantUnavailable, enter
+from tenants.models import Tenant
+
+SAMPLE = 1000
+TENANTS = 50
+TIME_S = 5.0
+SAMPLING_MS = 3000
+KEPT_S = 60
+ASKED_S = 15
+
+
+@dataclass(frozen=True)
+class Question:
+    """A job as it would be saved. ``tenant_ids`` are those of its scope, ``reach`` those the viewer may see (None: all)."""
+
+    kind: str
+    settings: dict[str, Any]
+    filters: list[dict[str, Any]]
+    access_scope: str
+    tenant_ids: list[str]
+    queue: int
+    reach: list[str] | None = None
+
+    def key(self) -> str:
+        """The same question has the same key, whoever asks."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"jobs.preview:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why records would be left out: a reason code and, for filters, the clause; ``side`` is below or above."""
+
+    reason: str
+    gate: str = ""
+    value: Any = None
+    side: str = ""
+
+
+@dataclass
+class Answer:
+    """Of ``found`` records ``judged`` were judged, ``matched`` would be processed, the others ended by ``causes``."""
+
+    found: int = 0
+    judged: int = 0
+    matched: int = 0
+    gone: int = 0
+    causes: list[tuple[Cause, int]] = field(default_factory=list)
+
+    @property
+    def partial(self) -> bool:
+        """Time or the number of tenants did not allow to judge all."""
+        return self.judged + self.gone < self.found
+
+
+def ask(question: Question) -> tuple[Answer | None, bool]:
+    """The answer if it is known already, and whether a worker has to be asked for it now."""
+    key = question.key()
+    known = cache.get(key)
+    if known is not None:
+        return _restored(known), False
+    return None, cache.add(f"{key}:asked", asdict(question), ASKED_S)
+
+
+def judge_asked(key: str) -> None:
+    """In a worker, outside any tenant: answer the question that was left under ``key``, if it is still there."""
+    asked = cache.get(f"{key}:asked")
+    if asked is not None:
+        cache.set(key, asdict(judge(Question(**asked))), KEPT_S)
+
+
+def judge(question: Question) -> Answer:
+    """Judge the newest records, tenant by tenant in the order of their newest record, until the time is up."""
+    started = time.monotonic()
+    kind = kinds()[question.kind]
+    sample = _sample(kind, question)
+    by_tenant: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    for tenant_id, record_id in sample:
+        by_tenant[tenant_id].append(record_id)
+    chosen = list(by_tenant)[:TENANTS]
+    tenants = Tenant.objects.in_bulk(chosen)
+    answer, causes = Answer(found=len(sample)), Counter[str]()
+    for tenant_id in chosen:
+        if time.monotonic() - started > TIME_S:
+            break
+        ids = by_tenant[tenant_id]
+        foreseen = _foresee(kind, question, tenants[tenant_id], ids) if tenant_id in tenants else []
+        answer.gone += len(ids) - len(foreseen)
+        answer.judged += len(foreseen)
+        answer.matched += sum(not each.reason for each in foreseen)
+        causes.update(json.dumps(asdict(_cause(each))) for each in foreseen if each.reason)
+    answer.causes = [(Cause(**json.loads(text)), number) for text, number in causes.most_common()]
+    return answer
+
+
+def _foresee(kind: Kind, question: Question, tenant: Tenant, ids: Sequence[uuid.UUID]) -> list[Foreseen]:
+    scope = Scope(question.access_scope, frozenset(map(uuid.UUID, question.tenant_ids)))
+    if not scope.holds(tenant):
+        return [Foreseen(f"{Reason.FILTERED.value}:access_scope") for _id in ids]
+    try:
+        with enter(tenant):
+            return list(kind.foresee(question.settings, question.filters, tenant, ids).values())
+    except TenantUnavailable:
+        return [Foreseen(Reason.TENANT_DISABLED.value) for _id in ids]
+    except KindPaused:
+        # The engine went between question and answer: nothing can be said about these.
+        return []
+
+
+def _sample(kind: Kind, question: Question) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """The newest conversations: what is pending in the queue, then what jobs took; within the viewer's reach."""
+    pending = QueueItem.objects.filter(queue=question.queue, record_type=kind.record_type)
+    taken = Record.objects.filter(record_type=kind.record_type)
+    if question.reach is not None:
+        reach = [uuid.UUID(tenant_id) for tenant_id in question.reach]
+        pending, taken = pending.filter(tenant__in=reach), taken.filter(tenant__in=reach)
+    names = ("tenant_id", "record_id")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(SAMPLING_MS)])
+        # Twice as many records: one that several jobs took counts once.
+        rows = [
+            *pending.order_by("-pk").values_list(*names)[:SAMPLE],
+            *taken.order_by("-pk").values_list(*names)[: 2 * SAMPLE],
+        ]
+    return list(dict.fromkeys(rows))[:SAMPLE]
+
+
+def _cause(foreseen: Foreseen) -> Cause:
+    clause = foreseen.clause
+    if clause is None:
+        return Cause(foreseen.reason)
+    low = clause.allowed[0] if clause.gate.endswith(f":{Op.BETWEEN}") else None
+    side = "" if low is None else ("below" if clause.seen is None or clause.seen < low else "above")
+    return Cause(foreseen.reason, clause.gate, clause.allowed, side)
+
+
+def _restored(values: dict[str, Any]) -> Answer:
+    causes = [(Cause(**cause), number) for cause, number in values["causes"]]
+    return Answer(**{**values, "causes": causes})

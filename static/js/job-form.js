@@ -1,0 +1,80 @@
+// The job form: clauses and the preview without leaving the page, and only the fields of the chosen schedule.
+// Without this script every button is a plain submit, and all fields of the schedule are shown.
+
+const ASK_AGAIN_MS = 700;
+const TRIES = 12;
+const SHOWN = { start_at: ["hourly", "daily", "weekly", "monthly"], weekday: ["weekly"], month_day: ["monthly"], cron: ["cron"] };
+let round = 0;
+
+const formNow = () => document.querySelector("[data-job-form]")?.closest("form");
+
+function showSchedule() {
+  const schedule = formNow()?.elements.schedule?.value;
+  for (const [name, schedules] of Object.entries(SHOWN)) {
+    const field = document.getElementById(`field-${name}`);
+    // What was refused stays in sight, whatever the schedule.
+    if (field) field.hidden = !schedules.includes(schedule) && !field.querySelector(".errorlist");
+  }
+}
+
+async function send(form, name, value) {
+  const data = new FormData(form);
+  data.append(name, value);
+  // Not form.action: the buttons of that name stand in its way.
+  const answer = await fetch(window.location.href, { method: "POST", body: data });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return { refused: !answer.ok, form: page.querySelector("[data-job-form]")?.closest("form") };
+}
+
+function replaceForm(form, fresh) {
+  form.replaceWith(fresh);
+  showSchedule();
+  fresh.querySelector("[data-focus]")?.focus();
+}
+
+// Only the preview is replaced: what is typed meanwhile stays. A refusal is shown when it was asked for by the button.
+async function preview(asked) {
+  const mine = ++round;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const form = formNow();
+    const answer = await send(form, "action", "preview");
+    if (mine !== round || !answer.form) return;
+    if (answer.refused) {
+      if (asked) replaceForm(form, answer.form);
+      return;
+    }
+    const box = answer.form.querySelector("#job-preview");
+    const old = document.getElementById("job-preview");
+    old.replaceChildren(...box.childNodes);
+    if (!("asking" in box.dataset)) return;
+    await new Promise((done) => { setTimeout(done, ASK_AGAIN_MS); });
+    if (mine !== round) return;
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element ? event.target.closest("button[type=submit]") : null;
+  const form = formNow();
+  if (!button || !form || button.form !== form) return;
+  if (button.value === "preview") {
+    event.preventDefault();
+    preview(true);
+  } else if ("clause" in button.dataset) {
+    event.preventDefault();
+    round += 1;
+    const answer = await send(form, button.name, button.value);
+    if (answer.form) replaceForm(form, answer.form);
+    if (button.name === "remove_clause") preview(false);
+  }
+});
+
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  const form = formNow();
+  if (!(field instanceof Element) || field.form !== form) return;
+  if (field.name === "schedule") showSchedule();
+  // What matches nothing or everything is said before anybody saves it.
+  if (field.name !== "add_fact" && (field.closest(".p-clause") || ["schedule", "cron", "start_at", "weekday", "month_day", "time_zone"].includes(field.name))) preview(false);
+});
+
+showSchedule();

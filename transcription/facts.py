@@ -1,0 +1,69 @@
+"""What the filters of a transcription job may ask about a call, and the facts that answer (domain T20, A9)."""
+
+import uuid
+import zoneinfo
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models import Channel, Direction
+from conversations.selectors import CallFacts
+from jobs.filters import TEXT_OPERATORS, FilterField, ValueType
+from jobs.schedules import WEEKDAYS
+from licensing.models import Bundle
+from tenants.models import Tenant
+
+OF_CHOICES = ("is", "is_not")
+
+
+def _text(name: str, label: Any) -> FilterField:
+    return FilterField(name, label, TEXT_OPERATORS, type=ValueType.TEXT)
+
+
+_FIELDS: Iterable[FilterField] = (
+    FilterField("user.license", _("User - License"), OF_CHOICES, tuple(Bundle.choices)),
+    FilterField(
+        "call.duration",
+        _("Call - Duration"),
+        ("between",),
+        type=ValueType.SECONDS,
+        hint=_("m:ss, h:mm:ss or seconds; both ends belong to it."),
+    ),
+    _text("user.name", _("User - Name")),
+    _text("call.tag", _("Call - Tag")),
+    FilterField("call.channel", _("Call - Channel"), OF_CHOICES, tuple(Channel.choices)),
+    FilterField("call.direction", _("Call - Direction"), OF_CHOICES, tuple(Direction.choices)),
+    _text("call.language", _("Call - Language")),
+    _text("call.group", _("Call - Group")),
+    _text("call.queue_name", _("Call - Queue or campaign")),
+    _text("call.external_id", _("Call - External id")),
+    FilterField(
+        "call.start_day",
+        _("Call - Start date"),
+        ("between", "is", "is_not"),
+        type=ValueType.DAY,
+        hint=_("In the time zone of the tenant; both days belong to it."),
+    ),
+    FilterField("call.start_weekday", _("Call - Start weekday"), OF_CHOICES, tuple(WEEKDAYS)),
+)
+FILTER_FIELDS = {field.name: field for field in _FIELDS}
+
+
+def filter_facts(tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> dict[str, Any]:
+    """One fact for each of ``FILTER_FIELDS``; days are those of the tenant's time zone."""
+    start = call.started_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
+    return {
+        "user.license": frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset(),
+        "call.duration": call.duration_ms // 1000,
+        "user.name": call.username,
+        "call.tag": frozenset(call.tags),
+        "call.channel": call.channel,
+        "call.direction": call.direction,
+        "call.language": call.language,
+        "call.group": call.group,
+        "call.queue_name": call.queue_name,
+        "call.external_id": call.external_id,
+        "call.start_day": start.date().isoformat(),
+        "call.start_weekday": str(start.isoweekday() % 7),
+    }
