@@ -19,6 +19,7 @@ from audit.filters import AuditFilter
 from audit.models import AuditEntry
 from audit.selectors import sees_several_chains, visible_entries, visible_tenants
 from audit.tables import AuditTable
+from audit.words import action_words, field_words, kind_words, names_of, yes_or_no
 from core.pages import Crumbs, KeysetListPage, Page, Text
 
 TITLE = gettext_lazy("Audit Trail")
@@ -119,7 +120,7 @@ class EntryPage(Page):
 
     def get_title(self) -> Text:
         """Action and object."""
-        return self.entry.action
+        return action_words(self.entry.action)
 
     def breadcrumbs(self) -> Crumbs:
         """Below the trail."""
@@ -131,11 +132,15 @@ class EntryPage(Page):
         entry = self.entry
         tenant = visible_tenants(request.user).filter(pk=entry.tenant_id).first()
         parts = entry.details.get("parts", []) if isinstance(entry.details, dict) else []
+        object_name = names_of([entry], {tenant.pk: tenant.name} if tenant is not None else None).get(entry.pk, "")
         details = {name: value for name, value in entry.details.items() if name != "parts"}
         return self.show(
             self.context(
                 entry=entry,
-                subtitle=f"{entry.target_type} {entry.target_id}",
+                subtitle=f"{kind_words(entry.target_type)} {object_name or entry.target_id}",
+                action_words=action_words(entry.action),
+                kind_words=kind_words(entry.target_type),
+                object_name=object_name,
                 tenant_name=tenant.name if tenant is not None else str(entry.tenant_id),
                 acted_from=entry.actor_tenant_id not in {None, entry.tenant_id},
                 changes=rows_of(entry.before, entry.after),
@@ -155,22 +160,26 @@ def trail_of(**filters: str) -> str:
 def shown_part(part: dict[str, Any]) -> dict[str, Any]:
     """One part of an entry about several services, with its changes and facts in words."""
     changes = rows_of(part.get("before"), part.get("after"))
-    return {**part, "changes": changes, "facts": facts_of(part.get("details"))}
+    words = {"action_words": action_words(part["action"]), "kind_words": kind_words(part.get("target_type", ""))}
+    return {**part, **words, "changes": changes, "facts": facts_of(part.get("details"))}
 
 
-def rows_of(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """The table of what changed: field, before, after."""
+def rows_of(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[tuple[str, str, str, str]]:
+    """The table of what changed: field, its words, before, after."""
     old, new = before or {}, after or {}
-    return [(name, shown(old.get(name)), shown(new.get(name))) for name in dict.fromkeys([*old, *new])]
+    names = dict.fromkeys([*old, *new])
+    return [(name, field_words(name), shown(old.get(name)), shown(new.get(name))) for name in names]
 
 
-def facts_of(details: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Further facts, in words. Parts of nested groups are shown as they are stored."""
-    return [(name, shown(value)) for name, value in (details or {}).items()]
+def facts_of(details: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Further facts: name, its words, value. Parts of nested groups are shown as they are stored."""
+    return [(name, field_words(name), shown(value)) for name, value in (details or {}).items()]
 
 
 def shown(value: Any) -> str:
     """A value for people: text as it is, everything else as JSON; empty for nothing."""
     if value is None or value == "":
         return ""
+    if isinstance(value, bool):
+        return yes_or_no(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

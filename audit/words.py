@@ -1,0 +1,247 @@
+"""Words for the codes of the trail: actions, kinds of objects and fields. A code without words stands for itself.
+
+The codes are what is stored, filtered and exported. The apps that write them stand above this one, so their words are
+listed here; a test finds every action that lacks some.
+"""
+
+import uuid
+from collections.abc import Iterable
+
+from django.contrib.auth import get_user_model
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.models import AuditEntry
+
+ACTIONS: dict[str, str | Promise] = {
+    "access.denied": gettext_lazy("Access refused"),
+    "allowed_address.created": gettext_lazy("Allowed address added"),
+    "allowed_address.deleted": gettext_lazy("Allowed address removed"),
+    "call.created": gettext_lazy("Call created"),
+    "call.deleted": gettext_lazy("Call deleted"),
+    "export.made": gettext_lazy("Export made"),
+    "job.changed": gettext_lazy("Job changed"),
+    "job.cloned": gettext_lazy("Job cloned"),
+    "job.created": gettext_lazy("Job created"),
+    "job.deleted": gettext_lazy("Job deleted"),
+    "job.enabled": gettext_lazy("Job enabled"),
+    "job.logs_deleted": gettext_lazy("Logs of a job deleted"),
+    "job.paused": gettext_lazy("Job paused"),
+    "job.resumed": gettext_lazy("Job resumed"),
+    "job.saved_and_started": gettext_lazy("Job saved and started"),
+    "job.started": gettext_lazy("Job started"),
+    "job.stopped": gettext_lazy("Job stopped"),
+    "ledger.differs": gettext_lazy("Ledger differs from its counters"),
+    "ledger.rebuilt": gettext_lazy("Counters rebuilt from the ledger"),
+    "licence.granted": gettext_lazy("Licence granted"),
+    "licence_limits.changed": gettext_lazy("License limits changed"),
+    "licences.granted": gettext_lazy("Licences granted"),
+    "licences.revoked": gettext_lazy("Licences revoked"),
+    "limit.warned": gettext_lazy("Warning about a limit"),
+    "queue.changed": gettext_lazy("Queue changed"),
+    "queue.created": gettext_lazy("Queue created"),
+    "queue.deleted": gettext_lazy("Queue deleted"),
+    "queue.disabled": gettext_lazy("Queue disabled"),
+    "queue.enabled": gettext_lazy("Queue enabled"),
+    "queue.purged": gettext_lazy("Queue emptied"),
+    "recording.downloaded": gettext_lazy("Recording downloaded"),
+    "recording.played": gettext_lazy("Recording played"),
+    "records.abort": gettext_lazy("Processing aborted"),
+    "records.delete": gettext_lazy("Processing records deleted"),
+    "records.retry": gettext_lazy("Processing repeated"),
+    "role.changed": gettext_lazy("Role changed"),
+    "role.created": gettext_lazy("Role created"),
+    "role.deleted": gettext_lazy("Role deleted"),
+    "service_limits.changed": gettext_lazy("Service limits changed"),
+    "sign_in.changed": gettext_lazy("Sign-in settings changed"),
+    "speech_engine.changed": gettext_lazy("Speech engine changed"),
+    "speech_engine.created": gettext_lazy("Speech engine created"),
+    "speech_engine.deleted": gettext_lazy("Speech engine deleted"),
+    "speech_engine.paused": gettext_lazy("Speech engine paused"),
+    "speech_engine.resumed": gettext_lazy("Speech engine resumed"),
+    "speech_engine.saved_and_tested": gettext_lazy("Speech engine saved and tested"),
+    "speech_engine.tested": gettext_lazy("Speech engine tested"),
+    "tenant.changed": gettext_lazy("Tenant changed"),
+    "tenant.closed": gettext_lazy("Tenant closed"),
+    "tenant.created": gettext_lazy("Tenant created"),
+    "tenant.deleted": gettext_lazy("Data of the tenant deleted"),
+    "tenant.deletion_cancelled": gettext_lazy("Request for deletion taken back"),
+    "tenant.deletion_confirmed": gettext_lazy("Deletion of the tenant confirmed"),
+    "tenant.deletion_requested": gettext_lazy("Deletion of the tenant requested"),
+    "tenant.files_deleted": gettext_lazy("Files of the tenant deleted"),
+    "tenant.provisioned": gettext_lazy("Tenant provisioned"),
+    "tenant.ready": gettext_lazy("Tenant resumed"),
+    "tenant.suspended": gettext_lazy("Tenant suspended"),
+    "tenant.view_ended": gettext_lazy("View as tenant ended"),
+    "tenant.view_started": gettext_lazy("View as tenant begun"),
+    "tenant_group.changed": gettext_lazy("Tenant group changed"),
+    "tenant_group.created": gettext_lazy("Tenant group created"),
+    "tenant_group.deleted": gettext_lazy("Tenant group deleted"),
+    "transcript.read": gettext_lazy("Transcript read"),
+    "user.changed": gettext_lazy("User changed"),
+    "user.created": gettext_lazy("User created"),
+    "user.identity_linked": gettext_lazy("User linked to single sign-on"),
+    "user.password_changed": gettext_lazy("Password changed"),
+    "user.password_refused": gettext_lazy("Password refused"),
+    "user.password_set": gettext_lazy("Password set by an administrator"),
+    "user.profile_changed": gettext_lazy("Profile changed"),
+    "user.recovery_code_used": gettext_lazy("Recovery code used"),
+    "user.recovery_codes_made": gettext_lazy("Recovery codes made"),
+    "user.second_factor_added": gettext_lazy("Second factor added"),
+    "user.second_factor_removed": gettext_lazy("Second factor removed"),
+    "user.second_factor_reset": gettext_lazy("Second factors reset"),
+    "user.session_revoked": gettext_lazy("Session ended"),
+    "user.sessions_revoked": gettext_lazy("Sessions ended"),
+    "user.sign_in_refused": gettext_lazy("Sign-in refused"),
+    "user.signed_in": gettext_lazy("Signed in"),
+    "user.signed_out": gettext_lazy("Signed out"),
+    "users.disabled": gettext_lazy("Users disabled"),
+    "users.enabled": gettext_lazy("Users enabled"),
+    "users.imported": gettext_lazy("Users imported"),
+    "users.role_set": gettext_lazy("Role given to users"),
+}
+KINDS: dict[str, str | Promise] = {
+    "allowed_address": gettext_lazy("Allowed address"),
+    "call": gettext_lazy("Call"),
+    "file": gettext_lazy("File"),
+    "job": gettext_lazy("Job"),
+    "page": gettext_lazy("Page"),
+    "queue": gettext_lazy("Queue"),
+    "reconciliation": gettext_lazy("Check of the ledger"),
+    "role": gettext_lazy("Role"),
+    "speech_engine": gettext_lazy("Speech engine"),
+    "statement": gettext_lazy("Statement"),
+    "tenant": gettext_lazy("Tenant"),
+    "tenant_group": gettext_lazy("Tenant group"),
+    "user": gettext_lazy("User"),
+}
+FIELDS: dict[str, str | Promise] = {
+    "access_scope": gettext_lazy("Access scope"),
+    "audio_days": gettext_lazy("Days that audio is kept"),
+    "bundle": gettext_lazy("Licence"),
+    "call_days": gettext_lazy("Days that calls are kept"),
+    "contact_email": gettext_lazy("Contact email"),
+    "contact_name": gettext_lazy("Contact person"),
+    "contact_phone": gettext_lazy("Contact phone"),
+    "count": gettext_lazy("Number"),
+    "email": gettext_lazy("Email"),
+    "enabled": gettext_lazy("Enabled"),
+    "engine_type": gettext_lazy("Engine type"),
+    "events": gettext_lazy("Events"),
+    "filters": gettext_lazy("Filters"),
+    "full_name": gettext_lazy("Full name"),
+    "granted": gettext_lazy("Rights"),
+    "group": gettext_lazy("Group"),
+    "groups": gettext_lazy("Tenant groups"),
+    "is_active": gettext_lazy("Enabled"),
+    "job_history_days": gettext_lazy("Days that the history of jobs is kept"),
+    "language": gettext_lazy("Language"),
+    "licences": gettext_lazy("Licences"),
+    "managed_groups": gettext_lazy("Managed groups"),
+    "managed_tenant_groups": gettext_lazy("Managed tenant groups"),
+    "method": gettext_lazy("Method"),
+    "month_zone": gettext_lazy("Months begin in"),
+    "name": gettext_lazy("Name"),
+    "network": gettext_lazy("Network"),
+    "oidc_client_id": gettext_lazy("Client id"),
+    "oidc_client_secret": gettext_lazy("Client secret"),
+    "oidc_create_users": gettext_lazy("Create unknown users"),
+    "oidc_default_role": gettext_lazy("Role of created users"),
+    "oidc_enabled": gettext_lazy("Single sign-on"),
+    "oidc_issuer": gettext_lazy("Issuer"),
+    "oidc_label": gettext_lazy("Label of the button"),
+    "oidc_match": gettext_lazy("Users are found by"),
+    "oidc_second_factor": gettext_lazy("Ask for our second factor too"),
+    "org_lifetime": gettext_lazy("Minutes of the organisation, lifetime"),
+    "org_month": gettext_lazy("Minutes of the organisation per month"),
+    "path": gettext_lazy("Address of the page"),
+    "per_user": gettext_lazy("Limits per user"),
+    "policy": gettext_lazy("When a limit is reached"),
+    "port": gettext_lazy("Port"),
+    "record_type": gettext_lazy("Record type"),
+    "require_second_factor": gettext_lazy("Require a second factor"),
+    "role": gettext_lazy("Role"),
+    "rows": gettext_lazy("Rows"),
+    "scope": gettext_lazy("Access scope"),
+    "server_address": gettext_lazy("Server address"),
+    "sessions_ended": gettext_lazy("Sessions ended"),
+    "slug": gettext_lazy("Short name"),
+    "tenant": gettext_lazy("Tenant"),
+    "tenants": gettext_lazy("Tenants"),
+    "time_zone": gettext_lazy("Time zone"),
+    "token": gettext_lazy("Token"),
+    "transcript_days": gettext_lazy("Days that transcripts are kept"),
+    "user_lifetime": gettext_lazy("Minutes per user, lifetime"),
+    "user_month": gettext_lazy("Minutes per user and month"),
+    "username": gettext_lazy("User name"),
+    "version": gettext_lazy("Version"),
+    "visibility": gettext_lazy("Visibility"),
+}
+
+
+def action_words(code: str) -> str:
+    """What was done, in words."""
+    return str(ACTIONS.get(code, code))
+
+
+def kind_words(target_type: str) -> str:
+    """What kind of object it was done to."""
+    return str(KINDS.get(target_type, target_type))
+
+
+def field_words(name: str) -> str:
+    """What a field, or a further fact, is called."""
+    return str(FIELDS.get(name, name))
+
+
+def actions_called(words: str) -> list[str]:
+    """The codes of the actions whose words begin so, whatever their case."""
+    begin = words.strip().casefold()
+    return [code for code, label in ACTIONS.items() if begin and str(label).casefold().startswith(begin)]
+
+
+def yes_or_no(value: bool) -> str:
+    """A truth in words."""
+    return _("yes") if value else _("no")
+
+
+def names_of(entries: Iterable[AuditEntry], tenants: dict[uuid.UUID, str] | None = None) -> dict[int, str]:
+    """The name of the object of each entry, by the entry's key; an entry without one is left out.
+
+    The name is what the entry itself says; else that of one of ``tenants``; else that of a user of the entry's own
+    tenant, which are read in one query and not at all when there is none to look for.
+    """
+    found: dict[int, str] = {}
+    unnamed: dict[int, tuple[uuid.UUID, uuid.UUID]] = {}
+    for entry in entries:
+        name = _own_name(entry)
+        identity = _uuid(entry.target_id)
+        if not name and identity is not None and entry.target_type == "tenant":
+            name = (tenants or {}).get(identity, "")
+        if name:
+            found[entry.pk] = name
+        elif identity is not None and entry.target_type == "user":
+            unnamed[entry.pk] = (entry.tenant_id, identity)
+    if unnamed:
+        people = get_user_model()._default_manager.filter(pk__in={identity for _tenant, identity in unnamed.values()})
+        usernames = {(tenant, pk): name for tenant, pk, name in people.values_list("tenant_id", "pk", "username")}
+        found |= {key: usernames[whom] for key, whom in unnamed.items() if whom in usernames}
+    return found
+
+
+def _own_name(entry: AuditEntry) -> str:
+    """The name of the object as the entry says it; of a page its address."""
+    wanted = {"user": "username", "page": "path"}.get(entry.target_type, "name")
+    # A name beside a user, like that of the second factor, is not his own.
+    for said in (entry.after, entry.details, entry.before):
+        if isinstance(said, dict) and isinstance(said.get(wanted), str) and said[wanted]:
+            return str(said[wanted])
+    return ""
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
