@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
 from audit.selectors import sees_several_chains, visible_tenants
-from core.filters import DayFilter
+from audit.words import actions_called
+from core.filters import DayFilter, LabelledChoiceFilter
 
 
 def _tenants(request: Any) -> QuerySet[Any]:
@@ -18,18 +19,18 @@ def _tenants(request: Any) -> QuerySet[Any]:
 
 
 class AuditFilter(django_filters.FilterSet):
-    """Period, who, action, object, tenant, text and request id. A word in ``action`` finds all that begin with it."""
+    """Period, who, action, object, tenant, text and request id. A word in ``action`` finds all whose code or words begin with it."""
 
     primary = ("date_from", "date_to", "actor", "action", "q")
 
     date_from = DayFilter(field_name="at", lookup_expr="gte", label=_("From"))
     date_to = DayFilter(field_name="at", lookup_expr="lt", label=_("To"))
     actor = django_filters.CharFilter(lookup_expr="icontains", label=_("Who"), max_length=200)
-    action = django_filters.CharFilter(lookup_expr="istartswith", label=_("Action"), max_length=100)
+    action = django_filters.CharFilter(method="by_action", label=_("Action"), max_length=100)
     q = django_filters.CharFilter(method="by_text", label=_("Text in details and reason"), max_length=200)
     target_type = django_filters.CharFilter(lookup_expr="iexact", label=_("Object type"), max_length=50)
     target_id = django_filters.CharFilter(method="by_object", label=_("Object id"), max_length=64)
-    tenant = django_filters.ModelChoiceFilter(queryset=_tenants, label=_("Tenant"), method="by_tenant")
+    tenant = LabelledChoiceFilter(queryset=_tenants, label=_("Tenant"), method="by_tenant")
     ip = django_filters.CharFilter(method="by_ip", label=_("IP address"), max_length=45)
     request_id = django_filters.CharFilter(lookup_expr="exact", label=_("Request id"), max_length=64)
 
@@ -41,6 +42,10 @@ class AuditFilter(django_filters.FilterSet):
         super().__init__(*args, **kwargs)
         if self.request is not None and not sees_several_chains(self.request.user):
             del self.filters["tenant"]
+
+    def by_action(self, queryset: QuerySet[AuditEntry], name: str, value: str) -> QuerySet[AuditEntry]:
+        """By the code, or by the words that the list shows for it."""
+        return queryset.filter(Q(action__istartswith=value) | Q(action__in=actions_called(value)))
 
     def by_text(self, queryset: QuerySet[AuditEntry], name: str, value: str) -> QuerySet[AuditEntry]:
         """In the reason, or anywhere in details, before and after as they are written in JSON."""

@@ -16,6 +16,20 @@ def day_start(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
+class LabelledChoiceField(django_filters.fields.ModelChoiceField):
+    """Choices by their ``choice_label``, for objects whose names may be shared."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """What tells the object from others of its name."""
+        return str(obj.choice_label)
+
+
+class LabelledChoiceFilter(django_filters.ModelChoiceFilter):
+    """One object, chosen by its ``choice_label``."""
+
+    field_class = LabelledChoiceField
+
+
 class DayField(forms.DateField):
     """A day that a clock can show: the first and last years of the calendar have no midnight in every zone."""
 

@@ -1,8 +1,10 @@
 """Form fields that several apps use."""
 
+import re
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +23,19 @@ class EnableField(forms.BooleanField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"required": False, "initial": True, "label": _("Status"), **kwargs})
+
+
+class WholeNumberField(forms.IntegerField):
+    """A whole number in the digits 0 to 9: those of other scripts, and "1_000", are refused (3F4)."""
+
+    WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
+
+    def to_python(self, value: Any) -> int | None:
+        """The number, or None for an empty field."""
+        if isinstance(value, str) and value not in self.empty_values and not self.WHOLE.fullmatch(value):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        number: int | None = super().to_python(value)
+        return number
 
 
 class VersionedForm(forms.Form):

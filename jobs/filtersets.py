@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.filters import DayFilter
+from core.filters import DayFilter, LabelledChoiceFilter
 from core.outcomes import Reason
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from queues.models import AccessScope
@@ -89,7 +89,7 @@ class RecordFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(field_name="state", choices=Record.State.choices, label=gettext_lazy("Status"))
     record_id = RecordIdFilter(field_name="record_id", label=gettext_lazy("Search by Record ID"))
     reason = django_filters.ChoiceFilter(choices=Reason.choices, label=gettext_lazy("Reason"), method="by_reason")
-    tenant = django_filters.ModelChoiceFilter(queryset=_tenants, label=gettext_lazy("Tenant"))
+    tenant = LabelledChoiceFilter(queryset=_tenants, label=gettext_lazy("Tenant"))
 
     class Meta:
         model = Record

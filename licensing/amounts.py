@@ -21,6 +21,12 @@ def minutes_text(seconds: int | None) -> str:
     return _("Unlimited") if seconds is None else f"{minutes(seconds):,}"
 
 
+def minutes_number(seconds: int) -> int:
+    """What chooses the form of the word beside ``minutes_text``: a fraction takes the one of many."""
+    number = minutes(seconds)
+    return int(number) if number == int(number) else 2
+
+
 def minutes_cell(seconds: int | None) -> str:
     """The same figure for files: digits and a decimal point alone; no limit is empty."""
     return "" if seconds is None else str(minutes(seconds))

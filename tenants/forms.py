@@ -7,11 +7,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidInput
-from core.forms import VersionedForm
+from core.forms import VersionedForm, WholeNumberField
 from tenants.models import Tenant, TenantGroup
 from tenants.selectors import groups_to_offer, tenants_to_offer
 from tenants.services import GENERAL_FIELDS, RETENTION_FIELDS, check_slug
@@ -42,7 +41,7 @@ class AllowedAddressForm(forms.Form):
         help_text=_("An address or network in CIDR form, for example 10.1.2.3/32."),
         widget=forms.TextInput(attrs=LTR),
     )
-    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
+    port = WholeNumberField(label=_("Port"), min_value=1, max_value=65535)
     note = forms.CharField(label=_("Note"), max_length=200, required=False)
 
 
@@ -50,7 +49,9 @@ class ContactFields(forms.Form):
     """Whom to call."""
 
     contact_name = forms.CharField(label=_("Contact person"), max_length=120, required=False)
-    contact_email = forms.EmailField(label=_("Email"), required=False, widget=forms.EmailInput(attrs=LTR))
+    contact_email = forms.EmailField(
+        label=_("Email"), max_length=254, required=False, widget=forms.EmailInput(attrs=LTR)
+    )
     contact_phone = forms.CharField(
         label=_("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={**LTR, "type": "tel"})
     )
@@ -115,28 +116,28 @@ def initial_of(tenant: Tenant) -> dict[str, Any]:
 class RetentionForm(VersionedForm):
     """The tab Retention: days, blank is for ever."""
 
-    call_days = forms.IntegerField(
+    call_days = WholeNumberField(
         label=_("Calls"),
         required=False,
         min_value=1,
         max_value=36_500,
         help_text=_("Days after which a call is removed with everything that belongs to it. Blank keeps it for ever."),
     )
-    audio_days = forms.IntegerField(
+    audio_days = WholeNumberField(
         label=_("Audio"),
         required=False,
         min_value=1,
         max_value=36_500,
         help_text=_("Days after which the audio of a call is removed. Blank keeps it as long as the call."),
     )
-    transcript_days = forms.IntegerField(
+    transcript_days = WholeNumberField(
         label=_("Transcripts"),
         required=False,
         min_value=1,
         max_value=36_500,
         help_text=_("Days after which the transcript of a call is removed. Blank keeps it as long as the call."),
     )
-    job_history_days = forms.IntegerField(
+    job_history_days = WholeNumberField(
         label=_("History of jobs"),
         min_value=1,
         max_value=3650,
@@ -188,32 +189,37 @@ class ContactForm(ContactFields):
         offer_groups(self, groups, required=required)
 
 
-class GroupForm(VersionedForm):
-    """A tenant group: name and members."""
-
-    name = forms.CharField(label=_("Name"), max_length=120)
-    tenants = forms.ModelMultipleChoiceField(
-        label=_("Tenants"),
-        queryset=Tenant.objects.none(),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    sections = [("", ["name"]), (_("Members"), ["tenants"])]
-
-    def __init__(self, *args: Any, tenants: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["tenants"].queryset = tenants  # type: ignore[attr-defined]
-
-
 class TenantField(forms.ModelChoiceField):
-    """One tenant; ``tenants_to_offer`` says which. A deleted one is marked."""
+    """One tenant by name and short name; ``tenants_to_offer`` says which. A deleted one is marked."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"queryset": Tenant.objects.none(), "label": _("Tenant"), "required": False, **kwargs})
 
     def label_from_instance(self, obj: Any) -> str:
-        """The name, with the state where it matters."""
-        return gettext("%(name)s (deleted)") % {"name": obj} if obj.state == Tenant.State.DELETED else str(obj)
+        """The name and what tells it from others of that name."""
+        return str(obj.choice_label)
+
+
+class TenantsField(forms.ModelMultipleChoiceField):
+    """Tenants as check boxes, by name and short name."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Any) -> str:
+        """The name and what tells it from others of that name."""
+        return str(obj.choice_label)
+
+
+class GroupForm(VersionedForm):
+    """A tenant group: name and members."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    tenants = TenantsField(label=_("Tenants"), queryset=Tenant.objects.none(), required=False)
+    sections = [("", ["name"]), (_("Members"), ["tenants"])]
+
+    def __init__(self, *args: Any, tenants: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tenants"].queryset = tenants  # type: ignore[attr-defined]
 
 
 class ScopeFields(forms.Form):

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -95,6 +96,13 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def choice_label(self) -> str:
+        """How a list of choices names it: two tenants may have the same name. The state stands there where it matters."""
+        if self.state == self.State.DELETED:
+            return gettext("%(name)s (%(slug)s, deleted)") % {"name": self.name, "slug": self.slug}
+        return f"{self.name} ({self.slug})"
 
 
 class TenantGroup(models.Model):

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.pages import Crumbs, Page, Text
+from core.pages import Crumbs, FormPage, Page, Text
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
@@ -79,6 +80,54 @@ class TenantPage(Page):
                 **extra,
             }
         )
+
+    def refuse(self, problem: str) -> HttpResponseBase:
+        """Instead of a question that could only be answered with a refusal: why, and the way back (409)."""
+        self.template_name = "tenants/refused.html"
+        return self.show(self.context(problem=problem, back_url=self.tab_url()), status=409)
+
+
+class TenantFormPage(TenantPage, FormPage):
+    """A tab with one form: read by whoever may view it, changed by those with ``edit_right``, and when the tenant is
+    deleted by nobody."""
+
+    edit_right = ""
+
+    @property
+    def may_edit(self) -> bool:
+        """A deleted tenant is read only."""
+        return self.has_right() and self.tenant_row.state != Tenant.State.DELETED
+
+    def has_right(self) -> bool:
+        """Whether the viewer has the right to change it."""
+        user: Any = self.request.user
+        return bool(user.has(self.edit_right))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Only for those who may change it, and while there is a tenant to change."""
+        if not self.has_right():
+            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": self.edit_right})
+        if self.tenant_row.state == Tenant.State.DELETED:
+            return self.show_deleted()
+        return super().post(request, *args, **kwargs)
+
+    def show_deleted(self) -> HttpResponseBase:
+        """The stored values, and why nothing was stored (409)."""
+        form = self.form_class({}, **self.form_arguments())
+        _disable(form)
+        form.add_error(None, _("The tenant is deleted and cannot be changed any more."))
+        return self.show_form(form, status=409)
+
+    def show_form(self, form: Any, status: int = 200) -> HttpResponseBase:
+        """What nobody may change here looks like it."""
+        if not self.may_edit:
+            _disable(form)
+        return super().show_form(form, status)
+
+
+def _disable(form: Any) -> None:
+    for field in form.fields.values():
+        field.disabled = True
 
 
 def tabs_of(tenant: Tenant, user: Any, active: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils.translation import get_supported_language_variant, gettext_lazy
 from django.utils.translation import gettext as _
 
-from audit.models import AuditEntry
+from audit.rivals import whose_change
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
 from core.moves import move
@@ -157,17 +157,15 @@ def _whose_change(tenant: Tenant, version: int) -> str:
     current = Tenant.objects.get(pk=tenant.pk)
     if current.state == Tenant.State.DELETED:
         return _("The tenant is deleted and cannot be changed any more.")
-    latest = AuditEntry.objects.filter(
-        tenant_id=tenant.pk, target_type="tenant", target_id=str(tenant.pk), action="tenant.changed"
-    ).order_by("-position")[:20]
-    rows = [row for row in latest if row.details.get("version", 0) > version]
-    if not rows:
-        return _("The tenant was changed in the meantime. Reload the page and try again.")
-    fields = sorted({field for row in rows for field in row.after or {}})
-    return _("Changed in the meantime by %(who)s: %(fields)s. Reload the page and try again.") % {
-        "who": ", ".join(sorted({row.actor for row in rows})),
-        "fields": ", ".join(_field_label(field) for field in fields) or "–",
-    }
+    return whose_change(
+        tenant_id=tenant.pk,
+        target_type="tenant",
+        target_id=str(tenant.pk),
+        actions=["tenant.changed"],
+        since=version,
+        words=lambda name, _value: _field_label(name),
+        otherwise=_("The tenant was changed in the meantime. Reload the page and try again."),
+    )
 
 
 def _field_label(name: str) -> str:
@@ -280,17 +278,14 @@ def edit_group(
 ) -> None:
     """Rename a group and set its members: whoever manages the group, and what is scoped to it, follows at once.
 
-    Raises InvalidInput for the name, Conflict when ``version`` is no longer the stored one.
+    Raises InvalidInput for the name; Conflict, which says who changed what, when ``version`` is no longer the stored one.
     """
     wanted = _group_name(name, but=group.pk)
     old = {tenant.pk: tenant.slug for tenant in group.tenants.all()}
     new = {tenant.pk: tenant.slug for tenant in tenants}
-    move(
-        TenantGroup.objects.filter(pk=group.pk, version=version),
-        name=wanted,
-        version=version + 1,
-        conflict=_("The group was changed by somebody else in the meantime. Reload the page and try again."),
-    )
+    same = TenantGroup.objects.filter(pk=group.pk, version=version)
+    if not same.update(name=wanted, version=version + 1):
+        raise Conflict(_whose_group_change(group, version, audit_tenant))
     group.tenants.set(tenants)
     _bump_tenants(old.keys() ^ new.keys())
     before, after = changes(
@@ -305,6 +300,24 @@ def edit_group(
         details={"version": version + 1},
         before=before,
         after=after,
+    )
+
+
+def _whose_group_change(group: TenantGroup, version: int, audit_tenant: Tenant) -> str:
+    if not TenantGroup.objects.filter(pk=group.pk).exists():
+        return _("The group is deleted already.")
+    labels = {"name": _("name"), "tenants": _("tenants")}
+    return whose_change(
+        tenant_id=audit_tenant.pk,
+        target_type="tenant_group",
+        target_id=str(group.pk),
+        actions=["tenant_group.changed"],
+        since=version,
+        words=lambda name, value: f"{labels[name]}: {', '.join(value) if name == 'tenants' else value}",
+        # What is left: somebody put a tenant into the group, or took it out, on the page of that tenant.
+        otherwise=_(
+            "The tenants of the group were changed in the meantime on the page of a tenant. Reload the page and try again."
+        ),
     )
 
 

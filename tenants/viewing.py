@@ -40,8 +40,9 @@ def begin(*, session: SessionBase, user: Any, tenant: Tenant, reason: str) -> No
     until = timezone.now() + LENGTH
     with transaction.atomic():
         current = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if current.state != Tenant.State.READY or current.is_system:
-            raise Conflict(_("Only a tenant that is ready can be viewed as."))
+        refusal = why_not(current)
+        if refusal:
+            raise Conflict(refusal)
         _record(tenant, user, "tenant.view_started", why, until=until.isoformat(timespec="seconds"))
     session[SESSION_KEY] = {
         "tenant": str(tenant.pk),
@@ -49,6 +50,15 @@ def begin(*, session: SessionBase, user: Any, tenant: Tenant, reason: str) -> No
         "reason": why,
         "until": until.isoformat(),
     }
+
+
+def why_not(tenant: Tenant) -> str:
+    """Why nobody can view as ``tenant``, or an empty text."""
+    if tenant.state == Tenant.State.READY and not tenant.is_system:
+        return ""
+    if tenant.state == Tenant.State.DELETED:
+        return _("The tenant is deleted: there is nothing left to look at.")
+    return _("Only a tenant that is ready can be viewed as.")
 
 
 def current(*, session: SessionBase, user: Any) -> Viewing | None:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from core.forms import EnableField, VersionedForm
+from core.forms import EnableField, VersionedForm, WholeNumberField
 from tenants.forms import TenantField
 from tenants.selectors import tenants_to_offer
 from transcription.engines.base import EngineOptions
@@ -104,7 +104,7 @@ def option_field(field: Any) -> forms.Field:
     if field.annotation is bool:
         return forms.BooleanField(required=False, initial=field.default, **common)
     if field.annotation is int:
-        return forms.IntegerField(
+        return WholeNumberField(
             required=field.is_required(),
             initial=field.default,
             min_value=_bound(field, "ge"),

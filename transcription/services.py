@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from accounts.models import User
-from audit.services import append
+from audit.rivals import whose_change
+from audit.services import SECRET, append, changes
 from core.crypto import seal
 from core.errors import Conflict, InvalidInput
 from core.outbound import AddressRefused
@@ -26,6 +27,7 @@ from transcription.registry import engine_types
 from transcription.selectors import SECRETS_CONTEXT, readable_secrets_of
 
 TEST_HEARTBEAT_S = 30
+COMMON = ("name", "engine_type", "enabled", "visibility", "tenant")
 
 
 def save_engine(
@@ -41,7 +43,7 @@ def save_engine(
 
     ``secrets``: a value replaces the stored secret, "" clears it, None or absence keeps it; none is kept when the
     server changes. Raises InvalidInput naming the field (``settings`` fields by their own names; an address that points
-    inside is refused), Conflict when somebody saved the engine in the meantime.
+    inside is refused); Conflict, which says who changed what, when somebody saved the engine in the meantime.
     """
     kept = {} if engine is None else readable_secrets_of(engine)
     merged = {**kept, **{name: value for name, value in secrets.items() if value is not None}}
@@ -60,24 +62,58 @@ def save_engine(
         values = {**values, "tenant": None}
     key = data_key(values["tenant"] or system_tenant())
     sealed = seal(key, orjson.dumps(merged), SECRETS_CONTEXT) if merged else b""
-    return _store(engine, {**values, "settings": shown, "sealed_secrets": sealed}, actor, audit_tenant)
+    typed = {name: SECRET for name in {*kept, *merged} if merged.get(name) != kept.get(name)}
+    return _store(engine, {**values, "settings": shown, "sealed_secrets": sealed}, typed, actor, audit_tenant)
 
 
 @transaction.atomic
-def _store(engine: SpeechEngine | None, stored: dict[str, Any], actor: str, audit_tenant: Tenant) -> SpeechEngine:
+def _store(
+    engine: SpeechEngine | None, stored: dict[str, Any], secrets: dict[str, Any], actor: str, audit_tenant: Tenant
+) -> SpeechEngine:
     clashing = SpeechEngine.objects.filter(name__iexact=stored["name"]).exclude(pk=engine.pk if engine else 0)
     if clashing.exists():
         raise InvalidInput("name", _("There is an engine with this name."))
     stored = {**stored, "paused_at": None, "pause_reason": ""}
     if engine is None:
         saved = SpeechEngine.objects.create(**stored)
+        _audit(saved, "speech_engine.created", actor, audit_tenant)
     else:
         current = SpeechEngine.objects.filter(pk=engine.pk, version=engine.version)
         if not current.update(**stored, version=F("version") + 1):
-            raise Conflict(_("The engine was changed by somebody else. Reload it and try again."))
+            raise Conflict(_whose_change(engine, audit_tenant))
         saved = SpeechEngine.objects.get(pk=engine.pk)
-    _audit(saved, "speech_engine.created" if engine is None else "speech_engine.changed", actor, audit_tenant)
+        before, after = changes(_facts(engine), {**_facts(saved), **secrets})
+        _audit(saved, "speech_engine.changed", actor, audit_tenant, before, after, version=saved.version)
     return saved
+
+
+def _whose_change(engine: SpeechEngine, audit_tenant: Tenant) -> str:
+    """What stands above the form of the second of two people who saved it."""
+    if not SpeechEngine.objects.filter(pk=engine.pk).exists():
+        return _("The engine is deleted already.")
+    kind = engine_types().get(engine.engine_type)
+    options = kind.options_type.model_fields if kind is not None else {}
+
+    def label(name: str, _value: Any) -> str:
+        if name in COMMON:
+            return str(SpeechEngine._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+        return str(options[name].title if name in options else name)
+
+    return whose_change(
+        tenant_id=audit_tenant.pk,
+        target_type="speech_engine",
+        target_id=str(engine.pk),
+        actions=["speech_engine.changed", "speech_engine.saved_and_tested"],
+        since=engine.version,
+        words=label,
+        otherwise=_("The engine was changed by somebody else. Reload it and try again."),
+    )
+
+
+def _facts(engine: SpeechEngine) -> dict[str, Any]:
+    """What a person can change, secrets aside."""
+    common = {name: getattr(engine, name) for name in COMMON}
+    return {**engine.settings, **common, "tenant": str(engine.tenant or "")}
 
 
 def _valid_options(engine_type: str, settings: dict[str, Any], secrets: dict[str, str]) -> EngineOptions:
@@ -187,7 +223,15 @@ def finish_test(*, test: EngineTest, passed: bool) -> None:
         resume_engine(engine=test.engine, actor="system:test", audit_tenant=system_tenant())
 
 
-def _audit(engine: SpeechEngine, action: str, actor: str, audit_tenant: Tenant, **details: str) -> None:
+def _audit(
+    engine: SpeechEngine,
+    action: str,
+    actor: str,
+    audit_tenant: Tenant,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    **details: Any,
+) -> None:
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
@@ -195,4 +239,6 @@ def _audit(engine: SpeechEngine, action: str, actor: str, audit_tenant: Tenant, 
         target_type="speech_engine",
         target_id=str(engine.pk),
         details={"name": engine.name, "type": engine.engine_type, "enabled": engine.enabled, **details},
+        before=before,
+        after=after,
     )

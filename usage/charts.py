@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from licensing.amounts import minutes_text
+from licensing.amounts import minutes_number, minutes_text
 from licensing.limits import SECONDS
 from usage.breakdowns import Day
 
@@ -50,7 +50,11 @@ def chart_of(days: list[Day]) -> dict[str, Any]:
                 denied_y=round(denied_base - denied_height, 1),
                 denied_height=denied_height,
                 denied=day.denied,
-                text=_("%(day)s: %(minutes)s minutes, %(denied)s denied")
+                text=ngettext(
+                    "%(day)s: %(minutes)s minute, %(denied)s denied",
+                    "%(day)s: %(minutes)s minutes, %(denied)s denied",
+                    minutes_number(day.used),
+                )
                 % {"day": day.day.isoformat(), "minutes": minutes_text(day.used), "denied": f"{day.denied:,}"},
                 label=f"{day.day:%d.%m.}" if (len(days) - 1 - index) % 5 == 0 else "",
             )

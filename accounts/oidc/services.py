@@ -21,7 +21,8 @@ from accounts.roles.services import demand_grantable
 from accounts.security_models import LinkedIdentity, TenantSignIn
 from accounts.services import create_user, role_for
 from audit.models import AuditEntry
-from audit.services import append
+from audit.rivals import whose_change
+from audit.services import SECRET, append, changes
 from core.crypto import open_sealed, seal
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.logs import client_ip
@@ -34,6 +35,7 @@ from tenants.selectors import outbound_policy
 ROUND_TRIP_SECONDS = 600
 SAID_AGAIN_AFTER = timedelta(minutes=1)
 SCOPES = "openid profile email"
+CHANGED = "sign_in.changed"
 UNREACHABLE = {"address_refused", "provider_unreachable", "provider_failed"}
 
 
@@ -223,13 +225,15 @@ def refuse(*, tenant: Tenant | None, reason: str) -> None:
 def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, editor: User) -> TenantSignIn:
     """Store how a tenant's people sign in; ``values`` are the form's, a blank secret keeps the stored one.
 
-    Raises InvalidInput by field, Conflict when ``version`` is old, NotAllowed when single sign-on is changed by somebody
+    Raises InvalidInput by field, Conflict, which says who changed what, when ``version`` is old or
+    the tenant is deleted, NotAllowed when single sign-on is changed by somebody
     who lacks a right that people of the tenant hold, or that the role of created users has.
     """
-    Tenant.objects.select_for_update().get(pk=tenant.pk)
+    if Tenant.objects.select_for_update().get(pk=tenant.pk).state == Tenant.State.DELETED:
+        raise Conflict(_("The tenant is deleted and cannot be changed any more."))
     setting = setting_of(tenant)
     if setting.version != version:
-        raise Conflict(_("Somebody else saved this page in the meantime. Reload it, then make your change again."))
+        raise Conflict(_whose_change(tenant, version))
     before, role_before = _facts(setting), setting.oidc_default_role_id
     secret = values.get("oidc_client_secret", "")
     if values["oidc_issuer"] and values["oidc_issuer"] != setting.oidc_issuer:
@@ -241,9 +245,9 @@ def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, edi
         setattr(setting, name, values[name])
     setting.oidc_default_role = values["oidc_default_role"]
     after = _facts(setting)
-    changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+    old, new = changes(before, {**after, "oidc_client_secret": SECRET} if secret else after)
     # Two roles may have the same name.
-    if secret or setting.oidc_default_role_id != role_before or any(name.startswith("oidc_") for name in changed):
+    if secret or setting.oidc_default_role_id != role_before or any(name.startswith("oidc_") for name in new):
         _demand_master(tenant, editor)
         _demand_grantable(setting.oidc_default_role, tenant, editor)
     if secret:
@@ -251,8 +255,30 @@ def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, edi
     _demand_complete(setting)
     setting.version = version + 1
     cleaned(setting, clash_field="oidc_issuer").save()
-    _record(tenant, editor.actor, "sign_in.changed", str(tenant.pk), **changed, secret_changed=bool(secret))
+    append(
+        tenant_id=tenant.pk,
+        actor=editor.actor,
+        action=CHANGED,
+        target_type="tenant",
+        target_id=str(tenant.pk),
+        details={"version": version + 1},
+        before=old,
+        after=new,
+    )
     return setting
+
+
+def _whose_change(tenant: Tenant, version: int) -> str:
+    """What stands above the form of the second of two people who saved it."""
+    return whose_change(
+        tenant_id=tenant.pk,
+        target_type="tenant",
+        target_id=str(tenant.pk),
+        actions=[CHANGED],
+        since=version,
+        words=lambda name, _value: str(TenantSignIn._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        otherwise=_("Somebody else saved this page in the meantime. Reload it, then make your change again."),
+    )
 
 
 def _check_issuer(issuer: str) -> CheckedUrl:

@@ -10,6 +10,7 @@ from accounts.models import Role
 from accounts.permissions import ROLE_SCOPES, AccessScope
 from accounts.roles.grid import all_labels
 from accounts.roles.selectors import holding, is_platform_staff
+from core.filters import LabelledChoiceFilter
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
@@ -27,7 +28,7 @@ class RoleFilter(django_filters.FilterSet):
     )
     scope = django_filters.ChoiceFilter(label=_("Access scope"), method="of_scope", choices=AccessScope.choices)
     code = django_filters.ChoiceFilter(label=_("Right"), method="granting", choices=all_labels())
-    tenant = django_filters.ModelChoiceFilter(label=_("Tenant"), queryset=_tenants)
+    tenant = LabelledChoiceFilter(label=_("Tenant"), queryset=_tenants)
 
     class Meta:
         model = Role

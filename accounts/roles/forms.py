@@ -11,6 +11,7 @@ from accounts.permissions import AccessScope
 from accounts.roles.grid import all_labels
 from accounts.roles.selectors import is_platform_staff, visible_roles
 from core.forms import VersionedForm
+from tenants.forms import TenantField
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
@@ -35,7 +36,7 @@ def own_tenants(editor: User) -> QuerySet[Tenant]:
 class TenantOfRole(forms.Form):
     """Platform staff choose the tenant of a new role; for everybody else it is the one they stand in."""
 
-    tenant = forms.ModelChoiceField(label=_("Tenant"), queryset=Tenant.objects.none(), empty_label=None)
+    tenant = TenantField(required=True, empty_label=None)
 
     def offer_tenants(self, editor: User, *, new: bool) -> None:
         """Fill the choices, or take the field away."""

@@ -5,12 +5,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from core.forms import VersionedForm
+from core.forms import VersionedForm, WholeNumberField
 from licensing.limits_pages.services import FIELDS, LIMITS
 from licensing.models import MAX_MINUTES, Entitlement
 
 
-class MinutesField(forms.IntegerField):
+class MinutesField(WholeNumberField):
     """Whole minutes; blank is unlimited, zero allows nothing."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from audit.models import AuditEntry
+from audit.rivals import whose_change
 from audit.services import append, changes
 from core.errors import Conflict
 from core.moves import move
@@ -120,17 +120,15 @@ def _amounts(taken: int, limit: int | None) -> dict[str, str]:
 
 def _whose_change(tenant: Tenant, version: int) -> str:
     """What stands above the form of the second of two people who saved it."""
-    latest = AuditEntry.objects.filter(tenant_id=tenant.pk, action=ACTION).order_by("-position")[:20]
-    rows = [row for row in latest if row.details.get("version", 0) > version]
-    if not rows:
-        return _("The limits were changed in the meantime. Reload the page and try again.")
-    after: dict[str, Any] = {}
-    for row in reversed(rows):
-        after |= row.after or {}
-    return _("Changed in the meantime by %(who)s: %(fields)s. Reload the page and try again.") % {
-        "who": ", ".join(sorted({row.actor for row in rows})),
-        "fields": ", ".join(f"{_label(name)}: {_shown(name, value)}" for name, value in after.items()),
-    }
+    return whose_change(
+        tenant_id=tenant.pk,
+        target_type="tenant",
+        target_id=str(tenant.pk),
+        actions=[ACTION],
+        since=version,
+        words=lambda name, value: f"{_label(name)}: {_shown(name, value)}",
+        otherwise=_("The limits were changed in the meantime. Reload the page and try again."),
+    )
 
 
 def _label(name: str) -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -12,28 +11,21 @@ from django.utils.translation import gettext as _
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from core.pages import FormPage
 from licensing.limits_pages.forms import LimitsForm
 from licensing.limits_pages.maths import Maths, maths
 from licensing.limits_pages.services import FIELDS, BelowUsage, save_limits, stored_limits
 from licensing.models import Entitlement, Meter
 from licensing.selectors import Standing, standing
-from tenants.models import Tenant
-from tenants.pages import TenantPage
+from tenants.pages import TenantFormPage
 
 
-class ServiceLimits(TenantPage, FormPage):
+class ServiceLimits(TenantFormPage):
     """The four limits; platform staff change them, tenants look."""
 
     tab = "licensing:service_limits"
+    edit_right = Permission.SERVICE_LIMITS_EDIT
     form_class = LimitsForm
     template_name = "licensing/service_limits.html"
-
-    @property
-    def may_edit(self) -> bool:
-        """A deleted tenant is read only."""
-        allowed = viewer(self.request).has(Permission.SERVICE_LIMITS_EDIT)
-        return allowed and self.tenant_row.state != Tenant.State.DELETED
 
     @cached_property
     def stored(self) -> Entitlement:
@@ -45,23 +37,9 @@ class ServiceLimits(TenantPage, FormPage):
         """People, seats and counters of one moment."""
         return standing(self.tenant_row.pk, Meter.TRANSCRIPTION_SECONDS)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Only for those who may change it."""
-        if not self.may_edit:
-            code = Permission.SERVICE_LIMITS_EDIT
-            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": code})
-        return super().post(request, *args, **kwargs)
-
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""
         return {"initial": {name: getattr(self.stored, name) for name in (*FIELDS, "version")}}
-
-    def show_form(self, form: Any, status: int = 200) -> HttpResponseBase:
-        """What nobody may change here looks like it."""
-        if not self.may_edit:
-            for field in form.fields.values():
-                field.disabled = True
-        return super().show_form(form, status)
 
     def more_context(self, form: LimitsForm) -> dict[str, Any]:
         """The figures of what was typed."""

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, User
 from accounts.roles.selectors import is_platform_staff, visible_roles
+from core.filters import LabelledChoiceFilter
 from licensing.models import Bundle, UserLicence
 from licensing.people.selectors import over_cap
 from tenants.models import Tenant
@@ -33,7 +34,7 @@ class UserFilter(django_filters.FilterSet):
     """
 
     q = django_filters.CharFilter(label=_("Name"), method="named", max_length=150)
-    tenant = django_filters.ModelChoiceFilter(label=_("Tenant"), queryset=_tenants)
+    tenant = LabelledChoiceFilter(label=_("Tenant"), queryset=_tenants)
     role = django_filters.ModelChoiceFilter(label=_("Role"), queryset=_roles)
     group = django_filters.CharFilter(label=_("Group"), field_name="group", lookup_expr="icontains", max_length=120)
     enabled = django_filters.ChoiceFilter(

@@ -16,7 +16,7 @@ from accounts.roles.services import demand_grantable
 from core.errors import NotAllowed
 from core.forms import EnableField, VersionedForm
 from licensing.models import Bundle
-from tenants.forms import LTR, GroupsField, zone_choices
+from tenants.forms import LTR, GroupsField, TenantField, zone_choices
 from tenants.models import Tenant
 from tenants.selectors import groups_open_to
 
@@ -42,7 +42,7 @@ def grantable_roles(editor: User, tenant: Tenant, present: Role | None = None) -
 class TenantChoice(forms.Form):
     """In which tenant a new user is made, or users are imported; for those who see several."""
 
-    tenant = forms.ModelChoiceField(label=gettext_lazy("Tenant"), queryset=Tenant.objects.none())
+    tenant = TenantField(required=True)
 
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.permissions import Permission
-from audit.models import AuditEntry
+from audit.rivals import whose_change
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput, NotAllowed
 from licensing.models import MAX_SEATS, Bundle, SeatLimit
@@ -70,14 +70,12 @@ def save_seats(*, tenant: Tenant, seen: Seats, seats: Seats, editor: User, confi
 
 def _whose_change(tenant: Tenant) -> str:
     """What stands above the form of the second of two people who saved it."""
-    latest = AuditEntry.objects.filter(tenant_id=tenant.pk, action=ACTION).order_by("-position").first()
-    if latest is None:
-        return _("The seats were changed in the meantime. Reload the page and try again.")
-    values = ", ".join(
-        f"{Bundle(code).label}: {_('unlimited') if number is None else number}"
-        for code, number in (latest.after or {}).items()
+    return whose_change(
+        tenant_id=tenant.pk,
+        target_type="tenant",
+        target_id=str(tenant.pk),
+        actions=[ACTION],
+        since=None,
+        words=lambda code, number: f"{Bundle(code).label}: {_('unlimited') if number is None else number}",
+        otherwise=_("The seats were changed in the meantime. Reload the page and try again."),
     )
-    return _("Changed in the meantime by %(who)s: %(fields)s. Reload the page and try again.") % {
-        "who": latest.actor,
-        "fields": values or "–",
-    }

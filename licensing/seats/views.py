@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -17,7 +16,7 @@ from accounts.models import User
 from accounts.people import key_of
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from core.pages import FormPage, ListPage, Text, whole
+from core.pages import ListPage, Text, whole
 from core.tables import PageTable
 from licensing.models import NOBODY, Bundle
 from licensing.seats.effects import Effect, Holder, SeatsExceeded, effect_of, holders_of
@@ -26,45 +25,24 @@ from licensing.seats.selectors import holders_by_bundle, place_of, ranked_for_pa
 from licensing.seats.services import save_seats
 from licensing.seats.tables import SeatTable
 from licensing.selectors import seat_limits
-from tenants.models import Tenant
-from tenants.pages import TenantPage
+from tenants.pages import TenantFormPage, TenantPage
 
 TAB = "licensing:licence_limits"
 
 
-class LicenceLimits(TenantPage, FormPage):
+class LicenceLimits(TenantFormPage):
     """Seats of the five bundles; platform staff change them, tenants look."""
 
     tab = TAB
+    edit_right = Permission.LICENCE_LIMITS_EDIT
     form_class = SeatLimitsForm
     template_name = "licensing/licence_limits.html"
-
-    @property
-    def may_edit(self) -> bool:
-        """A deleted tenant is read only."""
-        return viewer(self.request).has(Permission.LICENCE_LIMITS_EDIT) and (
-            self.tenant_row.state != Tenant.State.DELETED
-        )
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Only for those who may change it."""
-        if not self.may_edit:
-            code = Permission.LICENCE_LIMITS_EDIT
-            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": code})
-        return super().post(request, *args, **kwargs)
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored seats, twice: to change, and as what was seen."""
         stored = seat_limits(self.tenant_row.pk)
         initial = {**stored, **{f"seen_{code}": number for code, number in stored.items()}}
         return {"holders": holders_by_bundle(self.tenant_row.pk), "initial": initial}
-
-    def show_form(self, form: Any, status: int = 200) -> HttpResponseBase:
-        """What nobody may change here looks like it."""
-        if not self.may_edit:
-            for field in form.fields.values():
-                field.disabled = True
-        return super().show_form(form, status)
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """How things stand, with the way to who has a seat."""

@@ -3,48 +3,27 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.pages import FormPage, Page, stamp_of
+from core.pages import Page, stamp_of
 from tenants.forms import GeneralForm, RetentionForm, initial_of
 from tenants.models import DeletionRequest, Tenant
-from tenants.pages import TenantPage, links_of
+from tenants.pages import TenantFormPage, TenantPage, links_of
 from tenants.selectors import groups_open_to
 from tenants.services import edit_tenant
 
 
-class SettingsTab(TenantPage, FormPage):
-    """A tab with one form on the tenant; read by whoever may view it, changed by those with ``edit_right``."""
+class SettingsTab(TenantFormPage):
+    """A tab with one form on the tenant, saved through one service."""
 
     template_name = "tenants/tenant_form.html"
-    edit_right = ""
-
-    @property
-    def may_edit(self) -> bool:
-        """A deleted tenant is read only."""
-        user: Any = self.request.user
-        return bool(user.has(self.edit_right)) and self.tenant_row.state != Tenant.State.DELETED
 
     def context(self, **extra: Any) -> dict[str, Any]:
         """Whether there is a button to save."""
         return super().context(read_only=not self.may_edit, **extra)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Only for those who may change it."""
-        if not self.may_edit:
-            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": self.edit_right})
-        return super().post(request, *args, **kwargs)
-
-    def show_form(self, form: Any, status: int = 200) -> HttpResponseBase:
-        """What nobody may change here looks like it."""
-        if not self.may_edit:
-            for field in form.fields.values():
-                field.disabled = True
-        return super().show_form(form, status)
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""

@@ -30,14 +30,27 @@ class StateQuestion(TenantPage, ConfirmPage):
         super().setup(request, *args, **kwargs)
         self.cancel_url = self.tab_url()
 
+    def refusal(self) -> str:
+        """Why the move cannot be made, or an empty text."""
+        if self.tenant_row.state == self.old and not self.tenant_row.is_system:
+            return ""
+        if self.tenant_row.is_system:
+            return _("The System tenant always stays ready.")
+        return _("The tenant is in the state “%(state)s”, so this cannot be done.") % {
+            "state": self.tenant_row.get_state_display()
+        }
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The question, where there is one."""
+        refusal = self.refusal()
+        return self.refuse(refusal) if refusal else super().get(request, *args, **kwargs)
+
     def act(self) -> Text:
         """Through the service."""
         user: Any = self.request.user
-        if self.tenant_row.state != self.old or self.tenant_row.is_system:
-            raise Conflict(
-                _("The tenant is in the state “%(state)s”, so this cannot be done.")
-                % {"state": self.tenant_row.get_state_display()}
-            )
+        refusal = self.refusal()
+        if refusal:
+            raise Conflict(refusal)
         set_state(tenant=self.tenant_row, old=self.old, new=self.new, actor=user.actor)
         return str(self.done) % {"name": self.tenant_row.name}
 

@@ -27,6 +27,11 @@ class ViewAs(TenantPage, FormPage):
         super().setup(request, *args, **kwargs)
         self.cancel_url = self.tab_url()
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The form, where there is something to look at."""
+        refusal = viewing.why_not(self.tenant_row)
+        return self.refuse(refusal) if refusal else super().get(request, *args, **kwargs)
+
     def more_context(self, form: Any) -> dict[str, Any]:
         """What is going to happen."""
         return {

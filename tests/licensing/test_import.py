@@ -186,6 +186,23 @@ def test_formulas_and_markup_are_shown_as_text_and_made_harmless_in_the_result(a
     assert "error" in result
 
 
+def test_a_line_is_numbered_by_where_it_begins_in_the_file(ada):
+    text = 'username,full_name,role\n\nnora,"Nora\nÖ",agent\n,nobody,agent\nnick,Nick,agent,more\n'
+    assert [number for number, _column in errors_of(send(ada, text))][-2:] == [5, 6]
+    with pytest.raises(InvalidInput, match="Line 5 is no CSV"):
+        sheet_of('username,full_name\nnora,"Nora\nÖ"\n\nnick,"Nick\nand so on\n')
+
+
+def test_blank_lines_count_and_are_not_read_in_vain():
+    fine = HEADER + "\n" * 900 + "nora,,,agent,,,,,\n"
+    assert [line.username for line in sheet_of(fine).lines] == ["nora"]
+    for newline in ("\n", "\r", "\r\n"):
+        started = time.process_time()
+        with pytest.raises(InvalidInput, match="101,000 lines"):
+            sheet_of(HEADER + newline * (9_000_000 // len(newline)))
+        assert time.process_time() - started < 1
+
+
 def test_a_file_that_is_too_large_is_413(ada):
     assert send(ada, b"username\n" + b"a" * (20 * 1024 * 1024)).status_code == 413
 

@@ -165,5 +165,14 @@ def test_a_tenants_own_administrator_looks_and_cannot_change(acme, globex, peopl
 
 def test_limits_of_a_deleted_tenant_cannot_be_changed(acme, operator):
     type(acme).objects.filter(pk=acme.pk).update(state="deleted")
-    assert operator.post(page(acme), typed(org_month=1)).status_code == 403
+    answer = operator.post(page(acme), typed(org_month=1))
+    assert answer.status_code == 409
+    assert "The tenant is deleted and cannot be changed any more." in answer.content.decode()
     assert not Entitlement.objects.exists()
+
+
+@pytest.mark.parametrize(("value", "status"), [("10", 302), ("١٠", 422), ("１０", 422), ("1_0", 422)])
+def test_limits_are_typed_in_the_digits_0_to_9(acme, operator, value, status):
+    answer = operator.post(page(acme), typed(org_month=value))
+    assert answer.status_code == status
+    assert Entitlement.objects.filter(tenant=acme, org_month=10).exists() is (status == 302)

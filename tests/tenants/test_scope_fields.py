@@ -1,7 +1,7 @@
 """Which tenants and groups the forms of queues, jobs and engines offer, and that saving takes none away."""
 
 import pytest
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 
 from accounts.models import Role, User
 from jobs.models import JobDefinition
@@ -58,17 +58,17 @@ def offered(client, address: str, name: str = "tenant") -> set[str]:
 
 @pytest.mark.parametrize("route", ["queues:add", "jobs:add", "transcription:add"])
 def test_a_new_object_is_not_offered_a_deleted_tenant(root, globex, route):
-    assert {"Acme", "Globex"} <= offered(root, reverse(route))
+    assert {"Acme (acme)", "Globex (globex)"} <= offered(root, reverse(route))
     Tenant.objects.filter(pk=globex.pk).update(state="deleted")
     left = offered(root, reverse(route))
-    assert "Acme" in left
-    assert not {"Globex", "Globex (deleted)"} & left
+    assert "Acme (acme)" in left
+    assert not {"Globex (globex)", "Globex (globex, deleted)"} & left
 
 
 @pytest.mark.parametrize("route", ["queues:queue", "jobs:edit", "transcription:engine"])
 def test_the_stored_tenant_is_shown_even_when_it_is_deleted(root, queue, job, engine, deleted, route):
     pk = {"queues:queue": queue, "jobs:edit": job, "transcription:engine": engine}[route].pk
-    assert "Globex (deleted)" in offered(root, reverse(route, args=[pk]))
+    assert "Globex (globex, deleted)" in offered(root, reverse(route, args=[pk]))
 
 
 def test_saving_keeps_the_deleted_tenant_and_no_other_object_gets_it(root, queue, deleted):
@@ -111,3 +111,21 @@ def test_groups_that_the_editor_does_not_manage_stay_and_others_are_not_offered(
     assert client.post(address, {**values, "tenant_groups": [lead.pk]}).status_code == 422
     assert client.post(address, {**values, "tenant_groups": [gold.pk, silver.pk]}).status_code == 302
     assert set(queue.tenant_groups.all()) == {gold, silver}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        reverse_lazy("queues:add"),
+        reverse_lazy("tenants:group_add"),
+        reverse_lazy("accounts:role_add"),
+        reverse_lazy("audit:trail"),
+        reverse_lazy("licensing:users"),
+        reverse_lazy("accounts:roles"),
+    ],
+)
+def test_two_tenants_of_the_same_name_are_told_apart_in_every_choice(root, acme, globex, address):
+    Tenant.objects.filter(pk=globex.pk).update(name="ACME")
+    page = root.get(str(address)).content.decode()
+    assert "Acme (acme)" in page
+    assert "ACME (globex)" in page

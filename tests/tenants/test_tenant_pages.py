@@ -71,6 +71,16 @@ def test_a_wrong_step_is_named_and_back_keeps_what_was_entered(root, acme):
     wrong = root.post(ADD, {**TWO, "contact_email": "x", "state": state_in(second)})
     assert wrong.status_code == 422
     assert "contact_email" in wrong.context["form"].errors
+    long = root.post(
+        ADD,
+        {
+            **TWO,
+            "contact_email": f"{'b' * 60}@{'i' * 60}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example",
+            "state": state_in(second),
+        },
+    )
+    assert long.status_code == 422
+    assert "254" in str(long.context["form"].errors["contact_email"])
     back = root.post(ADD, {"step": "2", "back": "1", "state": state_in(second)})
     assert 'value="initech"' in back.content.decode()
 

@@ -5,8 +5,9 @@ from django.urls import reverse
 
 from audit.models import AuditEntry
 from core.errors import Conflict, InvalidInput
-from tenants.models import Tenant
+from tenants.models import AllowedAddress, Tenant
 from tenants.services import create_tenant, edit_tenant, set_state
+from tests.tenants.test_tenant_pages import scoped
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +147,7 @@ def test_retention_is_stored_and_nothing_outlives_its_call(root, page, acme):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("call_days", "0"), ("audio_days", "-1"), ("transcript_days", "1.5"), ("call_days", "1e12"), ("call_days", "∞")]
+    + [("call_days", value) for value in ("١", "１", "1_000")]
     + [("job_history_days", value) for value in ("0", "3651", "", "x")],
 )
 def test_retention_takes_whole_days_in_their_range_alone(root, page, acme, field, value):
@@ -154,3 +156,61 @@ def test_retention_takes_whole_days_in_their_range_alone(root, page, acme, field
     assert field in answer.context["form"].errors
     acme.refresh_from_db()
     assert (acme.audio_days, acme.version) == (None, 1)
+
+
+@pytest.mark.parametrize(("port", "status"), [("8443", 302), ("٨٠", 422), ("8_0", 422)])
+def test_a_port_is_typed_in_the_digits_0_to_9(root, port, status):
+    answer = root.post(reverse("tenants:allowed_address_add"), {"cidr": "10.1.2.3/32", "port": port, "note": ""})
+    assert answer.status_code == status
+    assert AllowedAddress.objects.count() == (status == 302)
+
+
+@pytest.mark.parametrize("name", ["tenant", "retention"])
+def test_a_deleted_tenants_settings_are_refused_for_that_reason(root, page, acme, name):
+    values = form_of(acme, **RETENTION) if name == "retention" else form_of(acme)
+    Tenant.objects.filter(pk=acme.pk).update(state="deleted")
+    for typed in (values, {}):
+        answer = root.post(page(name, acme), typed)
+        assert answer.status_code == 409
+        assert "The tenant is deleted and cannot be changed any more." in answer.content.decode()
+        assert 'type="submit" class="btn btn-primary"' not in answer.content.decode()
+
+
+def test_who_lacks_the_right_is_told_that_and_not_the_state(client_for, second_admin, page, acme):
+    Tenant.objects.filter(pk=acme.pk).update(state="deleted")
+    client = client_for(scoped(second_admin, "system", []))
+    assert client.get(page("retention", acme)).status_code == 200
+    assert client.post(page("retention", acme), RETENTION).status_code == 403
+    assert client.post(page("tenant", acme), form_of(acme)).status_code == 409
+
+
+@pytest.mark.parametrize("route", ["accounts:tenant_sign_in", "licensing:service_limits", "licensing:licence_limits"])
+def test_the_tabs_of_other_apps_refuse_a_deleted_tenant_for_that_reason(root, acme, route):
+    Tenant.objects.filter(pk=acme.pk).update(state="deleted")
+    answer = root.post(reverse(route, args=[acme.pk]), {"org_month": "1", "version": "1"})
+    assert answer.status_code == 409
+    assert "The tenant is deleted and cannot be changed any more." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "says"),
+    [
+        ("view_as", "deleted", "is deleted"),
+        ("view_as", "suspended", "Only a tenant that is ready"),
+        ("close", "ready", "in the state “Ready”"),
+        ("close", "deleted", "in the state “Deleted”"),
+        ("suspend", "closed", "in the state “Closed”"),
+        ("resume", "ready", "in the state “Ready”"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_asked(root, page, acme, name, state, says):
+    Tenant.objects.filter(pk=acme.pk).update(state=state)
+    answer = root.get(page(name, acme))
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert says in text
+    assert 'name="confirm_name"' not in text
+    assert 'name="reason"' not in text
+    allowed = {"view_as": "ready", "close": "suspended", "suspend": "ready", "resume": "suspended"}
+    Tenant.objects.filter(pk=acme.pk).update(state=allowed[name])
+    assert root.get(page(name, acme)).status_code == 200

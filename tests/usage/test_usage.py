@@ -146,6 +146,13 @@ def test_reserved_stands_apart_from_used_and_is_not_left(acme, client_for, licen
     assert (told["Used (minutes)"], told["Reserved (minutes)"], told["Left (minutes)"]) == ("60", "10", "30")
 
 
+@pytest.mark.parametrize(("limit", "text"), [(1, "1 minute left"), (2, "2 minutes left")])
+def test_one_minute_is_a_minute(acme, client_for, licensed, limit, text):
+    set_limits(acme, org_month=limit)
+    page = client_for(licensed.tenant_admin).get(page_of(acme))
+    assert text in [tile.get("note") for tile in page.context["tiles"]]
+
+
 def test_only_users_with_a_seat_fill_the_pool(acme, client_for, licensed):
     set_limits(acme, user_month=100)
     SeatLimit.objects.create(tenant=acme, bundle="speech_analytics", seats=1)
@@ -183,7 +190,7 @@ def test_denied_requests_are_marked_in_the_chart_and_listed(acme, client_for, li
     page = client.get(page_of(acme))
     text = page.content.decode()
     assert tiles_of(page)[-1] == "2"
-    assert "2026-11-21: 1 minutes, 2 denied" in text
+    assert "2026-11-21: 1 minute, 2 denied" in text
     assert "url(#p-hatch)" in text
     denied = reverse("usage:denied", args=[acme.pk])
     listed = client.get(denied).content.decode()

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from accounts.permissions import Permission
@@ -19,7 +19,7 @@ from core.exports import csv_response
 from core.pages import Crumbs, KeysetListPage, ListPage, Page, Text
 from core.tables import PageTable
 from licensing.alerts import mail_is_set_up, notices_of
-from licensing.amounts import minutes_cell, minutes_text, percent, percent_text
+from licensing.amounts import minutes_cell, minutes_number, minutes_text, percent, percent_text
 from licensing.figures import Figures, figures, figures_of
 from licensing.models import Denial
 from tenants.models import Tenant
@@ -240,7 +240,7 @@ def tiles_of(found: Figures) -> list[dict[str, Any]]:
         {
             "label": _("Percent"),
             "value": percent_text(found.month.used, found.total),
-            "note": _("%(left)s minutes left") % {"left": minutes_text(found.left)} if found.left is not None else "",
+            "note": left_text(found.left),
         },
         {
             "label": _("Days until reset"),
@@ -249,6 +249,14 @@ def tiles_of(found: Figures) -> list[dict[str, Any]]:
         },
         denied,
     ]
+
+
+def left_text(seconds: int | None) -> str:
+    """How much is left in words; empty without a limit."""
+    if seconds is None:
+        return ""
+    text = ngettext("%(left)s minute left", "%(left)s minutes left", minutes_number(seconds))
+    return text % {"left": minutes_text(seconds)}
 
 
 def limited_by(found: Figures) -> str:

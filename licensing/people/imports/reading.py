@@ -25,12 +25,14 @@ TEXTS = {"username": 150, "full_name": 150, "email": 254, "role": 80, "group": 1
 NAMES = ("username", "full_name", "group", "role")
 MAX_BYTES = 20 * 1024 * 1024
 MAX_LINES = 100_000
+# Of the whole file, with the header and blank lines, which are left out: reading those takes its time, too.
+MAX_PHYSICAL = MAX_LINES + 1000
 TRUE, FALSE = {"1", "true", "yes", "enabled"}, {"0", "false", "no", "disabled"}
 
 
 @dataclass(slots=True)
 class Line:
-    """One line: where it stands, what its cells mean, and the first rule that it breaks."""
+    """One line: where it begins in the file, what its cells mean, and the first rule that it breaks."""
 
     number: int
     username: str
@@ -65,19 +67,31 @@ def read_sheet(file: IO[bytes], size: int) -> Sheet:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidInput("file", _("Line %(line)s is not UTF-8.") % {"line": line}) from error
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    columns: tuple[str, ...] = ()
-    lines: list[Line] = []
-    try:
-        columns = _columns(next(rows, []))
-        lines = list(_lines(rows, columns))
-    except csv.Error as error:
-        message = _("Line %(line)s is no CSV: %(reason)s.") % {"line": rows.line_num, "reason": error}
-        raise InvalidInput("file", message) from error
+    if text.count("\n") + text.count("\r") - text.count("\r\n") > MAX_PHYSICAL:
+        message = _("The file has more than %(lines)s lines, blank ones included; at most %(limit)s of them are users.")
+        raise InvalidInput("file", message % {"lines": f"{MAX_PHYSICAL:,}", "limit": f"{MAX_LINES:,}"})
+    records = _records(text)
+    columns = _columns(next(records, (1, []))[1])
+    lines = list(_lines(records, columns))
     if not lines:
         raise InvalidInput("file", _("The file holds no user."))
     _mark_doubles(lines)
     return Sheet(hashlib.sha256(data).hexdigest(), columns, lines)
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line on which it begins: a line break in quotes belongs to its cell."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        begin = rows.line_num + 1
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            message = _("Line %(line)s is no CSV: %(reason)s.") % {"line": begin, "reason": error}
+            raise InvalidInput("file", message) from error
+        if cells is None:
+            return
+        yield begin, cells
 
 
 def _columns(header: list[str]) -> tuple[str, ...]:
@@ -96,9 +110,9 @@ def _columns(header: list[str]) -> tuple[str, ...]:
     return columns
 
 
-def _lines(rows: Iterator[list[str]], columns: tuple[str, ...]) -> Iterator[Line]:
+def _lines(records: Iterator[tuple[int, list[str]]], columns: tuple[str, ...]) -> Iterator[Line]:
     count = 0
-    for number, cells in enumerate(rows, start=2):
+    for number, cells in records:
         if not any(cell.strip() for cell in cells):
             continue
         count += 1
