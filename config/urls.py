@@ -12,6 +12,7 @@ urlpatterns = [
     path("administration/", include("tenants.urls")),
     path("administration/", include("audit.urls")),
     path("administration/jobs/", include("queues.urls")),
+    path("administration/jobs/", include("jobs.queue_urls")),
     path("administration/speech-analytics/transcription/", include("transcription.urls")),
     path("administration/speech-analytics/", include("jobs.urls")),
 ]

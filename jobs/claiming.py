@@ -15,7 +15,9 @@ from jobs.models import JobDefinition, Run
 
 TAKE = """
 WITH RECURSIVE busy AS (
-    (SELECT tenant_id FROM queues_queueitem WHERE queue_id = %(queue)s ORDER BY tenant_id LIMIT 1)
+    (SELECT tenant_id FROM queues_queueitem
+     WHERE queue_id = %(queue)s AND (SELECT NOT paused FROM queues_processingqueue WHERE id = %(queue)s)
+     ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT tenant_id FROM queues_queueitem
             WHERE queue_id = %(queue)s AND tenant_id > busy.tenant_id ORDER BY tenant_id LIMIT 1)
@@ -31,7 +33,7 @@ WITH RECURSIVE busy AS (
         SELECT id FROM queues_queueitem
         WHERE id = ANY(ARRAY(SELECT id FROM ranked ORDER BY place, id LIMIT %(count)s))
         ORDER BY id FOR UPDATE SKIP LOCKED))
-    RETURNING tenant_id, record_type, record_id, published_at
+    RETURNING tenant_id, record_type, record_id, published_at, event
 ), stored AS (
     INSERT INTO jobs_record (job_id, tenant_id, record_type, record_id, generation, state, stage, reason, uploads,
         attempts, checks, errors, crashes, fence, next_at, wait, reference, last_error, run_id, created_at, mark_due)
@@ -40,8 +42,23 @@ WITH RECURSIVE busy AS (
     FROM taken
     ON CONFLICT (job_id, tenant_id, record_type, record_id) DO NOTHING
     RETURNING id
+), reopened AS (
+    UPDATE jobs_record SET state = 'in_progress', stage = 'new', generation = generation + 1, fence = fence + 1,
+        reason = '', wait = '', uploads = 0, attempts = 0, checks = 0, errors = 0, crashes = 0, reference = '',
+        remote = NULL, last_error = '', lease_until = NULL, finished_at = NULL, next_at = statement_timestamp(),
+        run_id = %(run)s, mark_due = true
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM jobs_record
+        WHERE id = ANY(ARRAY(
+            SELECT (SELECT id FROM jobs_record AS ended
+                    WHERE ended.job_id = %(job)s AND ended.tenant_id = taken.tenant_id
+                        AND ended.record_type = taken.record_type AND ended.record_id = taken.record_id)
+            FROM taken WHERE event = 'requeued'))
+            AND state IN ('failed', 'skipped')
+        ORDER BY id FOR UPDATE))
+    RETURNING id
 )
-SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM stored)
+SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM stored) + (SELECT count(*) FROM reopened)
 """
 
 CLAIM = """
@@ -94,7 +111,8 @@ def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int
     """Move up to ``count`` items published until ``until`` into records; return (items taken, records made).
 
     Delete and insert are one statement: a crash leaves an item or a record, never both or none. An item whose record
-    this job already has is dropped: final states are left only by a person's Retry (domain §4.8).
+    this job already has is dropped: final states are left only by a person's Retry (domain §4.8), or by his Requeue,
+    for which such an item stands. Nothing is taken from a paused queue.
     """
     values: dict[str, Any] = {
         "queue": job.source_queue_id,

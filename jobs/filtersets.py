@@ -107,6 +107,33 @@ class RecordFilter(django_filters.FilterSet):
         return queryset.filter(Q(reason=value) | Q(reason__startswith=f"{value}:"))
 
 
+class DeadLetterFilter(RecordFilter):
+    """As for all records; without a status only what failed. A cause is a reason code with its clause."""
+
+    status = django_filters.ChoiceFilter(
+        choices=[
+            ("failed", gettext_lazy("Failed")),
+            ("skipped", gettext_lazy("Skipped")),
+            ("any", gettext_lazy("Failed and skipped")),
+        ],
+        empty_label=None,
+        label=gettext_lazy("Status"),
+        method="by_status",
+    )
+    reason = None
+    cause = django_filters.CharFilter(field_name="reason", max_length=80, label=gettext_lazy("Cause"))
+
+    def filter_queryset(self, queryset: QuerySet[Record]) -> QuerySet[Record]:
+        """Failed is what counts as dead."""
+        if not self.form.cleaned_data.get("status"):
+            queryset = queryset.filter(state=Record.State.FAILED)
+        return super().filter_queryset(queryset)
+
+    def by_status(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
+        """One of the two, or both."""
+        return queryset.filter(state=value) if value != "any" else queryset
+
+
 class LogFilter(django_filters.FilterSet):
     """Severity, record id, text, run (domain M11)."""
 

@@ -12,18 +12,19 @@ from accounts.models import User
 from accounts.permissions import AccessScope
 from jobs.models import Cleanup, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from queues.models import QueueItem
+from queues.selectors import pending_of
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
 
 def jobs_with_work() -> list[int]:
-    """Enabled jobs with a due record, or with queue items that their schedule lets them take.
+    """Enabled jobs with a due record, or with queue items that their schedule and the queue let them take.
 
     Of a paused job only records that are under way count.
     """
     now = timezone.now()
     due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now)
-    items = QueueItem.objects.filter(queue=OuterRef("source_queue"))
+    items = QueueItem.objects.filter(queue=OuterRef("source_queue"), queue__paused=False)
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
     has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & Q(Exists(items))))
     under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
@@ -91,7 +92,6 @@ def jobs_for_pages() -> QuerySet[JobDefinition]:
     Annotated: ``pending`` (items in the source queue), ``in_progress`` (records), ``running`` (a pass is alive),
     ``last_activity`` and ``last_run`` (dict of number, completed, failed and skipped of the newest run, or None).
     """
-    items = QueueItem.objects.filter(queue=OuterRef("source_queue")).order_by().values("queue")
     open_records = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS).order_by().values("job")
     newest = Run.objects.filter(job=OuterRef("pk")).order_by("-number")
     counters = JSONObject(number="number", completed="completed", failed="failed", skipped="skipped")
@@ -99,7 +99,7 @@ def jobs_for_pages() -> QuerySet[JobDefinition]:
         JobDefinition.objects.select_related("source_queue", "tenant")
         .prefetch_related("tenant_groups", "publish_to")
         .annotate(
-            pending=Coalesce(Subquery(items.annotate(number=Count("pk")).values("number")), 0),
+            pending=pending_of("source_queue"),
             in_progress=Coalesce(Subquery(open_records.annotate(number=Count("pk")).values("number")), 0),
             running=Exists(Pass.objects.filter(job=OuterRef("pk"), state=Pass.State.RUNNING)),
             last_activity=Subquery(newest.values("last_activity_at")[:1]),

@@ -58,8 +58,9 @@ class JobTable(PageTable):
         return scope_text(record)
 
     def render_source_queue(self, record: JobDefinition) -> str:
-        """The name."""
-        return format_html("<bdi>{}</bdi>", record.source_queue.name)
+        """The name, and whether nothing is taken from it."""
+        note = badge("paused", "", _("Jobs take nothing from it.")) if record.source_queue.paused else ""
+        return format_html("<bdi>{}</bdi> {}", record.source_queue.name, note)
 
     def value_source_queue(self, record: JobDefinition) -> str:
         """The bare name."""
@@ -187,6 +188,43 @@ class RecordTable(PageTable):
     def value_last_error(self, record: Record) -> str:
         """As shown."""
         return record.last_error or record.reason_label
+
+
+class DeadLetterTable(RecordTable):
+    """Dead letters of a queue: whose they are, why they ended, how old they are."""
+
+    job = TextColumn(verbose_name=gettext_lazy("Job"))
+    reason = tables.Column(verbose_name=gettext_lazy("Cause"))
+    created_at = TimeColumn(verbose_name=gettext_lazy("Published"), seconds=True)
+    finished_at = TimeColumn(verbose_name=gettext_lazy("Ended"), seconds=True)
+    last_processed_at = None  # type: ignore[assignment]
+    next_at = None  # type: ignore[assignment]
+    checks = None  # type: ignore[assignment]
+
+    class Meta(PageTable.Meta):
+        sequence = (
+            "selection",
+            "finished_at",
+            "state",
+            "record_id",
+            "tenant",
+            "reason",
+            "last_error",
+            "created_at",
+            "job",
+        )
+
+    def render_last_error(self, record: Record) -> str:
+        """The engine's words alone: the cause stands beside."""
+        return format_html("<bdi>{}</bdi>", record.last_error or EMPTY)
+
+    def render_reason(self, record: Record) -> str:
+        """The sentence."""
+        return format_html("<bdi>{}</bdi>", record.reason_label)
+
+    def value_reason(self, record: Record) -> str:
+        """The code."""
+        return record.reason
 
 
 class LogTable(PageTable):

@@ -1,5 +1,7 @@
 """The event vocabulary of the guide (domain T13) and the record types (domain C37)."""
 
+from functools import cache
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -8,7 +10,14 @@ class RecordType(models.TextChoices):
     """What a queue item or a job record stands for."""
 
     CALL = "call", _("Call")
+    CONVERSATION = "conversation", _("Conversation (text)")
+    MEETING = "meeting", _("Meeting")
     INTEGRATION_EVENT = "integration_event", _("Integration events")
+
+    @property
+    def has_events(self) -> bool:
+        """False for types that none of the eleven events is about: jobs publish them to their queues."""
+        return self in _types_with_events()
 
 
 class Event(models.TextChoices):
@@ -30,3 +39,19 @@ class Event(models.TextChoices):
     def record_type(self) -> RecordType:
         """The record type that the event is about."""
         return RecordType(self.value.partition(".")[0])
+
+
+@cache
+def _types_with_events() -> frozenset[RecordType]:
+    return frozenset(event.record_type for event in Event)
+
+
+# What stands as the event of an item that an operator put back: the job takes its record up anew.
+REQUEUED = "requeued"
+
+
+def event_label(event: str) -> str:
+    """The guide's name of an event of an item, else what a job or an operator did to put it there."""
+    if event == REQUEUED:
+        return str(_("Requeued"))
+    return str(Event(event).label) if event in Event.values else event

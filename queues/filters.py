@@ -12,7 +12,9 @@ class QueueFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label=_("Name"))
     enabled = django_filters.ChoiceFilter(
-        choices=[("true", _("Enabled")), ("false", _("Disabled"))], label=_("Status"), method="by_status"
+        choices=[("true", _("Enabled")), ("false", _("Disabled")), ("paused", _("Paused"))],
+        label=_("Status"),
+        method="by_status",
     )
     scope = django_filters.ChoiceFilter(choices=QueueScope.choices, label=_("Scope"))
     record_type = django_filters.ChoiceFilter(choices=RecordType.choices, label=_("Record type"))
@@ -22,5 +24,7 @@ class QueueFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_status(self, queryset, name, value):  # type: ignore[no-untyped-def]
-        """Enabled or disabled queues."""
+        """Enabled, disabled or paused queues."""
+        if value == "paused":
+            return queryset.filter(paused=True)
         return queryset.filter(enabled=value == "true")

@@ -32,6 +32,7 @@ class ProcessingQueue(models.Model):
 
     name = models.CharField(_("name"), max_length=120, unique=True)
     enabled = models.BooleanField(_("enable"), default=True)
+    paused = models.BooleanField(_("paused"), default=False, db_default=False, editable=False)
     scope = models.CharField(_("scope"), max_length=20, choices=QueueScope, default=QueueScope.GLOBAL)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tenant"))
     tenant_groups = models.ManyToManyField(TenantGroup, blank=True, verbose_name=_("tenant groups"))
@@ -60,7 +61,32 @@ class QueueItem(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["queue", "tenant", "record_type", "record_id"], name="queue_item_once")
         ]
-        indexes = [models.Index(fields=["queue", "tenant", "id"], name="queue_item_take")]
+        indexes = [
+            models.Index(fields=["queue", "tenant", "id"], name="queue_item_take"),
+            models.Index(fields=["queue", "published_at"], name="queue_item_oldest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.queue_id} {self.record_type} {self.record_id}"
+
+
+class QueueFlow(models.Model):
+    """How many items came into a queue and went out of it in a minute; triggers write a row for each statement.
+
+    All rows of a queue added up are what is pending in it. Old ones are folded together (``queues.flow``), so that
+    this sum is cheap however many items there are. Without a constraint: rows may outlive their queue by seconds.
+    """
+
+    queue = models.ForeignKey(
+        ProcessingQueue, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="flow"
+    )
+    minute = models.DateTimeField()
+    came = models.BigIntegerField()
+    went = models.BigIntegerField()
+    folded = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["queue", "minute"], name="queue_flow_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.queue_id} {self.minute:%H:%M} +{self.came} -{self.went}"

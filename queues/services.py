@@ -2,26 +2,44 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from audit.services import append
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
+from core.moves import move
 from queues.events import Event, RecordType
-from queues.models import ProcessingQueue, QueueItem, QueueScope
+from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueueScope
+from queues.selectors import pending_in
 from tenants.models import Tenant, TenantGroup
 
 INSERT = """
 INSERT INTO queues_queueitem (queue_id, tenant_id, record_type, record_id, event, published_at, refreshed_at)
 SELECT %s, %s, %s, unnest(%s::uuid[]), %s, %s, %s
 ON CONFLICT (queue_id, tenant_id, record_type, record_id)
-DO UPDATE SET refreshed_at = excluded.refreshed_at, event = excluded.event
+DO UPDATE SET refreshed_at = excluded.refreshed_at,
+    event = CASE queues_queueitem.event WHEN 'requeued' THEN 'requeued' ELSE excluded.event END
 """
+
+PUT_BACK = """
+INSERT INTO queues_queueitem (queue_id, tenant_id, record_type, record_id, event, published_at, refreshed_at)
+SELECT %s, back.tenant_id, back.record_type, back.record_id, 'requeued', back.published_at, %s
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[])
+    AS back(tenant_id, record_type, record_id, published_at)
+ORDER BY back.tenant_id, back.record_type, back.record_id
+ON CONFLICT (queue_id, tenant_id, record_type, record_id)
+DO UPDATE SET refreshed_at = excluded.refreshed_at, event = excluded.event,
+    published_at = least(queues_queueitem.published_at, excluded.published_at)
+"""
+
+Back = tuple[uuid.UUID, str, uuid.UUID, datetime]
 
 
 def publish(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) -> list[int]:
@@ -64,6 +82,19 @@ def put(
     ring_after_commit(list(queue_ids))
 
 
+def put_back(*, queue: ProcessingQueue, items: Sequence[Back]) -> None:
+    """Requeue (tenant, record type, record, first published): the original age stays, a pending entry is refreshed.
+
+    The job takes such an item as the wish to take its ended record up anew. Also a queue that collects nothing takes it.
+    """
+    _need_transaction()
+    if not items:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(PUT_BACK, [queue.pk, timezone.now(), *(list(column) for column in zip(*items, strict=True))])
+    ring_after_commit([queue.pk])
+
+
 def _need_transaction() -> None:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("publishing needs the transaction of the change")
@@ -104,7 +135,7 @@ def save_queue(
 
 
 def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None:
-    if not values["events"]:
+    if not values["events"] and RecordType(values["record_type"]).has_events:
         raise InvalidInput("events", _("Choose at least one event, or the queue stays empty."))
     if any(Event(event).record_type != values["record_type"] for event in values["events"]):
         raise InvalidInput("events", _("All events must belong to the record type of the queue."))
@@ -114,19 +145,38 @@ def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None
         raise InvalidInput("tenant_groups", _("The scope “Tenant groups” needs at least one group."))
 
 
-@transaction.atomic
 def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
-    """Enable or disable queues; return how many changed. What is pending stays in a disabled queue."""
+    """Let queues collect, or not; return how many changed. What is pending stays in a disabled queue and is read."""
+    action = "queue.enabled" if enabled else "queue.disabled"
+    return _switch(queues, "enabled", enabled, action, actor, audit_tenant)
+
+
+def set_paused(*, queues: Sequence[ProcessingQueue], paused: bool, actor: str, audit_tenant: Tenant) -> int:
+    """Pause or resume queues; return how many changed.
+
+    A paused queue still collects, but jobs take nothing from it; records that a job has taken already go on.
+    """
+    action = "queue.paused" if paused else "queue.resumed"
+    changed = _switch(queues, "paused", paused, action, actor, audit_tenant)
+    if changed and not paused:
+        ring_after_commit([queue.pk for queue in queues])
+    return changed
+
+
+@transaction.atomic
+def _switch(
+    queues: Sequence[ProcessingQueue], name: str, value: bool, action: str, actor: str, audit_tenant: Tenant
+) -> int:
     changed = []
     for queue in queues:
-        other = ProcessingQueue.objects.filter(pk=queue.pk, enabled=not enabled)
-        if other.update(enabled=enabled, version=F("version") + 1):
+        other = ProcessingQueue.objects.filter(**{"pk": queue.pk, name: not value})
+        if other.update(**{name: value, "version": F("version") + 1}):
             changed.append(queue)
     if changed:
         append(
             tenant_id=audit_tenant.pk,
             actor=actor,
-            action="queue.enabled" if enabled else "queue.disabled",
+            action=action,
             target_type="queue",
             target_id=",".join(str(queue.pk) for queue in changed),
             details={"names": [queue.name for queue in changed]},
@@ -135,28 +185,39 @@ def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str,
 
 
 @transaction.atomic
+def drain(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
+    """Collect nothing new and let what is pending be worked off, also if the queue was paused; return how many are left.
+
+    Raises Conflict when the queue collects nothing already.
+    """
+    collecting = ProcessingQueue.objects.filter(pk=queue.pk, enabled=True)
+    text = _("The queue collects nothing already. Reload the page.")
+    move(collecting, conflict=text, enabled=False, paused=False, version=F("version") + 1)
+    left = pending_in(queue)
+    _audit(queue, "queue.draining", actor, audit_tenant, pending=left)
+    ring_after_commit([queue.pk])
+    return left
+
+
+@transaction.atomic
 def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
     """Delete a queue with its pending items; return how many items went with it.
 
-    Raises Conflict naming a job that reads it: a job without its queue could never run again.
+    Raises Conflict naming the jobs that read it: a job without its queue could never run again.
     """
-    pending = QueueItem.objects.filter(queue=queue).count()
-    queue_id = queue.pk
+    pending, kept = pending_in(queue), ProcessingQueue(pk=queue.pk, name=queue.name)
     try:
         queue.delete()
     except ProtectedError as error:
-        reader = str(next(iter(error.protected_objects)))
-        raise Conflict(
-            _("The job “%(job)s” reads this queue. Change or delete the job first.") % {"job": reader}
-        ) from None
-    append(
-        tenant_id=audit_tenant.pk,
-        actor=actor,
-        action="queue.deleted",
-        target_type="queue",
-        target_id=str(queue_id),
-        details={"name": queue.name, "pending": pending},
-    )
+        readers = sorted(str(job) for job in error.protected_objects)
+        text = ngettext(
+            "The job %(jobs)s reads this queue. Change or delete the job first.",
+            "The jobs %(jobs)s read this queue. Change or delete the jobs first.",
+            len(readers),
+        )
+        raise Conflict(text % {"jobs": ", ".join(f"“{name}”" for name in readers)}) from None
+    QueueFlow.objects.filter(queue=kept).delete()
+    _audit(kept, "queue.deleted", actor, audit_tenant, pending=pending)
     return pending
 
 
@@ -164,12 +225,16 @@ def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) ->
 def purge(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
     """Remove every pending item of the queue; return how many."""
     removed, _by_model = QueueItem.objects.filter(queue=queue).delete()
+    _audit(queue, "queue.purged", actor, audit_tenant, removed=removed)
+    return removed
+
+
+def _audit(queue: ProcessingQueue, action: str, actor: str, audit_tenant: Tenant, **numbers: int) -> None:
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
-        action="queue.purged",
+        action=action,
         target_type="queue",
         target_id=str(queue.pk),
-        details={"removed": removed},
+        details={"name": queue.name, **numbers},
     )
-    return removed

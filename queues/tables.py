@@ -1,5 +1,6 @@
 """The list of processing queues."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import django_tables2 as tables
@@ -9,12 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import ActionsColumn, NumberColumn, PageTable, SelectionColumn, TimeColumn, badge, link, links
-from queues.events import Event
-from queues.models import ProcessingQueue, QueueScope
+from queues.describing import rate_text, scope_text, state_badges, state_words
+from queues.events import event_label
+from queues.models import ProcessingQueue
+from queues.readers import Reading
 
 
 class QueueTable(PageTable):
-    """Name, status, scope, record type, events, pending, oldest age and the jobs that read the queue."""
+    """Name, status, scope, record type, events, pending, oldest age, rates, readers, dead letters, replication."""
 
     selection = SelectionColumn()
     name = tables.Column(verbose_name=gettext_lazy("Name"))
@@ -29,62 +32,89 @@ class QueueTable(PageTable):
     events = tables.Column(verbose_name=gettext_lazy("Events"), orderable=False)
     pending = NumberColumn(verbose_name=gettext_lazy("Pending"))
     oldest = TimeColumn(verbose_name=gettext_lazy("Oldest"), ago=True)
+    came = NumberColumn(verbose_name=gettext_lazy("In / min"))
+    went = NumberColumn(verbose_name=gettext_lazy("Out / min"))
     jobs = tables.Column(accessor="pk", verbose_name=gettext_lazy("Read by"), orderable=False, empty_values=())
+    dead = NumberColumn(accessor="pk", verbose_name=gettext_lazy("Dead letters"), orderable=False)
+    replicate = tables.Column(verbose_name=gettext_lazy("Replicated"))
     actions = ActionsColumn()
 
     class Meta(PageTable.Meta):
         order_by = "name"
 
-    def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
-        self.may_edit = may_edit
+    def __init__(self, *args: Any, readings: Mapping[int, Reading], may_edit: bool = False, **kwargs: Any) -> None:
+        self.readings = readings
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection", "actions"))
 
     def render_name(self, value: str, record: ProcessingQueue) -> str:
-        """A link to the form for those who may edit."""
-        return link(reverse("queues:queue", args=[record.pk]), value) if self.may_edit else value
+        """A link to the queue's page."""
+        return link(reverse("queues:queue", args=[record.pk]), value)
 
     def value_name(self, value: str) -> str:
         """The bare name."""
         return value
 
-    def render_enabled(self, value: bool) -> str:
-        """A badge."""
-        return badge("enabled" if value else "disabled")
+    def render_enabled(self, record: ProcessingQueue) -> str:
+        """Badges."""
+        return format_html_join(" ", "{}", ((shown,) for shown in state_badges(record)))
 
-    def value_enabled(self, value: bool) -> str:
-        """One word."""
-        return _("Enabled") if value else _("Disabled")
+    def value_enabled(self, record: ProcessingQueue) -> str:
+        """The words."""
+        return ", ".join(word for _state, word, _note in state_words(record))
 
     def render_scope(self, record: ProcessingQueue) -> str:
         """The scope with the tenant or groups that it names."""
-        named = []
-        if record.scope == QueueScope.ONE_TENANT and record.tenant is not None:
-            named = [record.tenant.name]
-        elif record.scope == QueueScope.TENANT_GROUPS:
-            named = [group.name for group in record.tenant_groups.all()]
-        text = record.get_scope_display()
-        return f"{text}: {', '.join(named)}" if named else text
+        return scope_text(record)
 
     def render_events(self, value: list[str]) -> str:
         """The guide's names of the events."""
-        return ", ".join(str(Event(event).label) for event in value if event in Event.values)
+        return ", ".join(event_label(event) for event in value)
+
+    def reading_of(self, record: ProcessingQueue) -> Reading:
+        """Who reads the queue."""
+        return self.readings.get(record.pk, Reading())
 
     def render_jobs(self, record: ProcessingQueue) -> str:
-        """The jobs, or a warning: what nobody reads only grows."""
-        names = [job.name for job in record.jobs.all()]  # type: ignore[attr-defined]
-        if not names:
-            return badge("warning", _("No job"), _("No job reads this queue."))
-        return format_html_join(", ", "<bdi>{}</bdi>", ((name,) for name in names))
+        """The jobs with their state, and a warning: what nobody reads only grows, two readers rob each other."""
+        reading = self.reading_of(record)
+        jobs = [(link(reader.url, reader.name), badge(reader.state, reader.label)) for reader in reading.readers]
+        label = _("Several jobs") if any(reader.reads for reader in reading.readers) else _("No job")
+        warnings = [(badge("warning", label, warning),) for warning in reading.warnings()]
+        return format_html_join("", "{} {}<br>", jobs) + format_html_join(" ", "{}", warnings)
 
     def value_jobs(self, record: ProcessingQueue) -> str:
         """The names."""
-        return ", ".join(job.name for job in record.jobs.all())  # type: ignore[attr-defined]
+        return ", ".join(reader.name for reader in self.reading_of(record).readers)
+
+    def render_dead(self, record: ProcessingQueue) -> str:
+        """The number, leading to their causes."""
+        reading = self.reading_of(record)
+        return link(reverse("dead_letters:list", args=[record.pk]), reading.dead_label) if reading.dead else "0"
+
+    def value_dead(self, record: ProcessingQueue) -> str:
+        """The number."""
+        return self.reading_of(record).dead_label
+
+    def render_pending(self, value: int) -> str:
+        """With separators: there may be millions."""
+        return f"{value:,}"
+
+    def value_pending(self, value: int) -> int:
+        """The bare number."""
+        return value
+
+    def render_came(self, value: float) -> str:
+        """Items a minute."""
+        return rate_text(value)
+
+    def render_went(self, value: float) -> str:
+        """Items a minute."""
+        return rate_text(value)
+
+    def render_replicate(self, value: bool) -> str:
+        """One word."""
+        return _("Yes") if value else _("No")
 
     def render_actions(self, record: ProcessingQueue) -> str:
-        """Purge and delete; the name leads to the form."""
-        return links(
-            [
-                (reverse("queues:purge", args=[record.pk]), _("Purge")),
-                (reverse("queues:delete", args=[record.pk]), _("Delete")),
-            ]
-        )
+        """Edit; the name leads to the page with all the rest."""
+        return links([(reverse("queues:edit", args=[record.pk]), _("Edit"))])

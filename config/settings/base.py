@@ -231,6 +231,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit-checkpoint": {"task": "audit.tasks.checkpoint", "schedule": 300.0, "options": {"expires": 300}},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},
+    "queues-flow": {"task": "queues.tasks.fold_flow", "schedule": 10.0, "options": {"expires": 10}},
     "jobs-reserved": {"task": "jobs.tasks.release_reserved", "schedule": 30.0, "options": {"expires": 30}},
     "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
@@ -249,6 +250,8 @@ AUDIT_CHECKPOINT_FILE = env(
 
 # --- Registries of dotted paths (architecture §2), verified by system checks. ---
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
+# Who reads which queue, for the pages of queues.
+QUEUE_READERS = "jobs.reading.readings_for"
 # For the audit trail, which stands below the tenants.
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"

@@ -133,7 +133,7 @@ def _(world: World) -> Change:
     return Change(world.root, QUEUE, {**QUEUE, "events": []})
 
 
-@row("queues:queue")
+@row("queues:edit")
 def _(world: World) -> Change:
     return Change(world.root, {**QUEUE, "version": 1}, {**QUEUE, "version": 7}, (world.queue.pk,))
 
@@ -150,7 +150,36 @@ def _(world: World) -> Change:
 
 @row("queues:purge")
 def _(world: World) -> Change:
+    return Change(world.root, {"confirm_name": "Calls"}, {"confirm_name": "calls"}, (world.queue.pk,))
+
+
+@row("queues:pause")
+def _(world: World) -> Change:
     return Change(world.root, args=(world.queue.pk,))
+
+
+@row("queues:resume")
+def _(world: World) -> Change:
+    ProcessingQueue.objects.filter(pk=world.queue.pk).update(paused=True)
+    return Change(world.root, args=(world.queue.pk,))
+
+
+@row("queues:enable")
+def _(world: World) -> Change:
+    ProcessingQueue.objects.filter(pk=world.queue.pk).update(enabled=False)
+    return Change(world.root, args=(world.queue.pk,))
+
+
+@row("queues:drain")
+def _(world: World) -> Change:
+    return Change(world.root, args=(world.queue.pk,))
+
+
+@row("dead_letters:bulk")
+def _(world: World) -> Change:
+    record = world.record("failed")
+    good = {"action": "requeue", "selection": [record.pk], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"}, (world.queue.pk,))
 
 
 @row("queues:delete")

@@ -199,7 +199,7 @@ def test_a_change_whose_entry_cannot_be_written_is_not_made(acme, client_for, pe
         assert refused.status_code == 500
         assert ProcessingQueue.objects.filter(name="Kept").exists()
         transaction.set_rollback(True)
-    assert client.post(address).status_code == 302
+    assert client.post(address, {"confirm_name": "Kept"}).status_code == 302
 
 
 def test_many_appends_at_once_do_not_fork_the_chain(transactional_chain):

@@ -1,14 +1,13 @@
 """Pages of processing queues: each rule with its success and its refusal."""
 
 import re
-import uuid
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from audit.models import AuditEntry
 from queues.models import ProcessingQueue, QueueItem
+from tests.queues.filling import fill
 
 
 @pytest.fixture
@@ -19,22 +18,6 @@ def root(client_for, people):
 @pytest.fixture
 def queue(db):
     return ProcessingQueue.objects.create(name="Calls", events=["call.recording_finished"])
-
-
-def fill(queue, tenant, number):
-    now = timezone.now()
-    QueueItem.objects.bulk_create(
-        QueueItem(
-            queue=queue,
-            tenant=tenant,
-            record_type="call",
-            record_id=uuid.uuid4(),
-            event="call.created",
-            published_at=now,
-            refreshed_at=now,
-        )
-        for _n in range(number)
-    )
 
 
 def values(**changes):
@@ -53,7 +36,7 @@ def test_the_list_shows_pending_scope_events_and_that_nobody_reads(root, queue, 
     page = root.get(reverse("queues:queues"))
     assert page.status_code == 200
     text = page.content.decode()
-    for shown in ("Calls", "Global", "Call - Recording finished", ">3<", "No job", "Purge"):
+    for shown in ("Calls", "Global", "Call - Recording finished", ">3<", "No job", "Dead letters"):
         assert shown in text, shown
 
 
@@ -79,7 +62,7 @@ def test_a_queue_needs_an_event_and_a_new_name(root, queue):
 
 
 def test_the_second_of_two_admins_gets_a_conflict_and_keeps_what_was_typed(root, queue):
-    url = reverse("queues:queue", args=[queue.pk])
+    url = reverse("queues:edit", args=[queue.pk])
     assert re.search(r'name="version"[^>]*value="1"', root.get(url).content.decode())
     assert root.post(url, values(name="First", version=1)).status_code == 302
     page = root.post(url, values(name="Second", version=1))
@@ -111,12 +94,15 @@ def test_a_queue_that_a_job_reads_cannot_be_deleted(root, queue):
     assert ProcessingQueue.objects.exists()
 
 
-def test_purging_shows_the_count_first_and_keeps_the_queue(root, queue, acme):
+def test_purging_needs_the_typed_name_shows_the_count_first_and_keeps_the_queue(root, queue, acme):
     fill(queue, acme, 4)
     url = reverse("queues:purge", args=[queue.pk])
     assert "4 pending records" in root.get(url).content.decode()
+    for typed in ({}, {"confirm_name": "calls"}):
+        assert root.post(url, typed).status_code == 422
     assert QueueItem.objects.count() == 4
-    root.post(url)
+    assert root.post(url, {"confirm_name": "Calls"}).status_code == 302
+    assert AuditEntry.objects.get(action="queue.purged").details == {"name": "Calls", "removed": 4}
     assert not QueueItem.objects.exists()
     assert ProcessingQueue.objects.exists()
 
@@ -144,7 +130,7 @@ def test_only_those_with_the_permission_see_or_change_queues(client_for, people,
 
 
 def test_unknown_queues_are_not_found(root):
-    for name in ("queue", "purge", "delete"):
+    for name in ("queue", "edit", "drain", "purge", "delete"):
         assert root.get(reverse(f"queues:{name}", args=[2**62])).status_code == 404
 
 
@@ -192,3 +178,23 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(root, acme, django_as
         fill(queue, acme, 1)
     with django_assert_max_num_queries(15):
         assert root.get(reverse("queues:queues")).status_code == 200
+
+
+def test_a_conversation_queue_needs_no_event_because_none_is_about_conversations(root):
+    url = reverse("queues:add")
+    assert root.post(url, values(record_type="meeting", events=["call.created"])).status_code == 422
+    assert root.post(url, values(name="Chats", record_type="conversation", events=[])).status_code == 302
+    assert ProcessingQueue.objects.get(name="Chats").record_type == "conversation"
+
+
+def test_bulk_pauses_and_resumes_and_the_list_finds_paused_queues(root, queue):
+    other = ProcessingQueue.objects.create(name="Other", events=["call.created"])
+    url = reverse("queues:bulk")
+    root.post(url, {"action": "pause", "selection": [str(other.pk)]})
+    assert list(ProcessingQueue.objects.filter(paused=True)) == [other]
+    page = root.get(reverse("queues:queues"), {"enabled": "paused"})
+    assert [row.record.pk for row in page.context["table"].rows] == [other.pk]
+    assert "Paused" in page.content.decode()
+    root.post(url, {"action": "resume", "selection": [str(other.pk), str(queue.pk)]})
+    assert not ProcessingQueue.objects.filter(paused=True).exists()
+    assert AuditEntry.objects.get(action="queue.resumed").details == {"names": ["Other"]}

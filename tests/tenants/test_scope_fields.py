@@ -65,15 +65,15 @@ def test_a_new_object_is_not_offered_a_deleted_tenant(root, globex, route):
     assert not {"Globex (globex)", "Globex (globex, deleted)"} & left
 
 
-@pytest.mark.parametrize("route", ["queues:queue", "jobs:edit", "transcription:engine"])
+@pytest.mark.parametrize("route", ["queues:edit", "jobs:edit", "transcription:engine"])
 def test_the_stored_tenant_is_shown_even_when_it_is_deleted(root, queue, job, engine, deleted, route):
-    pk = {"queues:queue": queue, "jobs:edit": job, "transcription:engine": engine}[route].pk
+    pk = {"queues:edit": queue, "jobs:edit": job, "transcription:engine": engine}[route].pk
     assert "Globex (globex, deleted)" in offered(root, reverse(route, args=[pk]))
 
 
 def test_saving_keeps_the_deleted_tenant_and_no_other_object_gets_it(root, queue, deleted):
     same = {**QUEUE, "scope": "one_tenant", "tenant": str(deleted.pk)}
-    assert root.post(reverse("queues:queue", args=[queue.pk]), {**same, "enabled": ""}).status_code == 302
+    assert root.post(reverse("queues:edit", args=[queue.pk]), {**same, "enabled": ""}).status_code == 302
     queue.refresh_from_db()
     assert (queue.tenant_id, queue.enabled) == (deleted.pk, False)
     refused = root.post(reverse("queues:add"), {**same, "name": "Second"})
@@ -105,7 +105,7 @@ def test_groups_that_the_editor_does_not_manage_stay_and_others_are_not_offered(
     second_admin.managed_tenant_groups.set([gold])
     queue.tenant_groups.set([silver])
     ProcessingQueue.objects.filter(pk=queue.pk).update(scope="tenant_groups", tenant=None)
-    client, address = client_for(User.objects.get(pk=second_admin.pk)), reverse("queues:queue", args=[queue.pk])
+    client, address = client_for(User.objects.get(pk=second_admin.pk)), reverse("queues:edit", args=[queue.pk])
     assert offered(client, address, "tenant_groups") == {"G", "S"}
     values = {**QUEUE, "scope": "tenant_groups"}
     assert client.post(address, {**values, "tenant_groups": [lead.pk]}).status_code == 422

@@ -1,5 +1,6 @@
-"""Pages of processing queues (Administration > Jobs > Processing Queues)."""
+"""The list of queues and their form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -7,18 +8,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse, reverse_lazy
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.errors import InvalidInput
-from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Text
+from core.pages import Crumbs, FormPage, ListPage, Text
 from queues.filters import QueueFilter
 from queues.forms import QueueForm, initial_of
 from queues.models import ProcessingQueue
-from queues.selectors import queue_pages, queues_with_backlog
-from queues.services import delete_queue, purge, save_queue, set_enabled
+from queues.readers import Reading, readings
+from queues.selectors import queue_pages
+from queues.services import save_queue, set_enabled, set_paused
 from queues.tables import QueueTable
 
 TITLE = gettext_lazy("Processing Queues")
@@ -31,7 +34,7 @@ def queue_crumbs() -> Crumbs:
 
 
 class QueueList(ListPage):
-    """The queues with what is pending in them."""
+    """The queues with what is pending in them, who reads them, and what failed."""
 
     title = TITLE
     template_name = "queues/queue_list.html"
@@ -39,8 +42,10 @@ class QueueList(ListPage):
     filterset_class = QueueFilter
     live = True
     bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "player-play"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "player-pause"},
+        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
+        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"},
+        {"name": "pause", "label": gettext_lazy("Pause"), "icon": "player-pause"},
+        {"name": "resume", "label": gettext_lazy("Resume"), "icon": "player-play"},
     ]
 
     def breadcrumbs(self) -> Crumbs:
@@ -48,12 +53,17 @@ class QueueList(ListPage):
         return ROOT
 
     def get_queryset(self) -> QuerySet[ProcessingQueue]:
-        """Queues with backlog, scope and readers in a fixed number of queries."""
+        """Queues with backlog, rates and scope in a fixed number of queries."""
         return queue_pages()
 
+    @cached_property
+    def readings(self) -> Mapping[int, Reading]:
+        """Who reads each queue."""
+        return readings(viewer(self.request))
+
     def table_arguments(self) -> dict[str, Any]:
-        """Row actions for those who may edit."""
-        return {"may_edit": viewer(self.request).has(Permission.QUEUES_EDIT)}
+        """Row actions for those who may edit; the readers."""
+        return {"may_edit": viewer(self.request).has(Permission.QUEUES_EDIT), "readings": self.readings}
 
     def actions(self) -> list[dict[str, Any]]:
         """Add."""
@@ -62,7 +72,7 @@ class QueueList(ListPage):
         return [{"label": _("Add"), "url": reverse("queues:add"), "icon": "plus", "primary": True}]
 
     def bulk_url(self) -> str:
-        """Enable and disable."""
+        """Enable, disable, pause, resume."""
         return reverse("queues:bulk")
 
     def more_context(self) -> dict[str, Any]:
@@ -81,22 +91,22 @@ class QueueList(ListPage):
 
 
 class QueueBulk(QueueList):
-    """Enable or disable the chosen queues."""
+    """Enable, disable, pause or resume the chosen queues."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """One service call for all of them."""
         action = request.POST.get("action")
-        if action not in {"enable", "disable"}:
+        if action not in {"enable", "disable", "pause", "resume"}:
             raise InvalidInput("action", _("There is no such action."))
-        user = viewer(request)
-        changed = set_enabled(
-            queues=list(self.chosen(request.POST)),
-            enabled=action == "enable",
-            actor=user.actor,
-            audit_tenant=user.tenant,
-        )
+        user, queues = viewer(request), list(self.chosen(request.POST))
+        if action in {"enable", "disable"}:
+            enabled = action == "enable"
+            changed = set_enabled(queues=queues, enabled=enabled, actor=user.actor, audit_tenant=user.tenant)
+        else:
+            paused = action == "pause"
+            changed = set_paused(queues=queues, paused=paused, actor=user.actor, audit_tenant=user.tenant)
         messages.success(request, ngettext("%(n)s queue changed.", "%(n)s queues changed.", changed) % {"n": changed})
         return redirect("queues:queues")
 
@@ -119,8 +129,15 @@ class QueuePage(FormPage):
         return self.queue.name if self.queue else _("Add Processing Queue")
 
     def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return queue_crumbs()
+        """Below the list, or below the queue."""
+        if self.queue is None:
+            return queue_crumbs()
+        return [*queue_crumbs(), (self.queue.name, reverse("queues:queue", args=[self.queue.pk]))]
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Who reads the queue; a new one nobody yet."""
+        return readings(viewer(self.request)).get(self.queue.pk, Reading()) if self.queue else Reading()
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""
@@ -128,9 +145,10 @@ class QueuePage(FormPage):
         return {"editor": editor, "queue": self.queue, "initial": initial_of(self.queue) if self.queue else {}}
 
     def more_context(self, form: Any) -> dict[str, Any]:
-        """What nobody reads only grows: say so."""
-        unread = self.queue is not None and not self.queue.jobs.all()  # type: ignore[attr-defined]
-        return {"warning": _("No job reads this queue.") if unread else ""}
+        """What nobody reads only grows, what several read they take away from each other: say so."""
+        if self.queue is None:
+            return {}
+        return {"reading": self.reading, "warnings": self.reading.warnings(), "queue": self.queue}
 
     def save(self, form: QueueForm) -> HttpResponseBase:
         """Store, and warn when no job reads the queue."""
@@ -145,71 +163,6 @@ class QueuePage(FormPage):
             audit_tenant=user.tenant,
         )
         messages.success(self.request, _("The queue “%(name)s” was saved.") % {"name": saved.name})
-        if not saved.jobs.exists():  # type: ignore[attr-defined]
-            messages.warning(self.request, _("No job reads this queue."))
-        return redirect("queues:queues")
-
-
-class QueueQuestion(ConfirmPage):
-    """Base of delete and purge."""
-
-    cancel_url = reverse_lazy("queues:queues")  # type: ignore[assignment]
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the queue with its pending count."""
-        super().setup(request, *args, **kwargs)
-        self.queue = get_object_or_404(queues_with_backlog(), pk=kwargs["pk"])
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return queue_crumbs()
-
-    def pending(self) -> str:
-        """The count in words."""
-        number = self.queue.pending  # type: ignore[attr-defined]
-        return ngettext("%(n)s pending record", "%(n)s pending records", number) % {"n": number}
-
-
-class QueueDelete(QueueQuestion):
-    """Delete with what is pending."""
-
-    title = gettext_lazy("Delete this queue?")
-    confirm_label = gettext_lazy("Delete")
-
-    def message(self) -> Text:
-        """Name and count."""
-        return _("The queue “%(name)s” and its %(count)s are deleted. The calls stay.") % {
-            "name": self.queue.name,
-            "count": self.pending(),
-        }
-
-    def type_name(self) -> str:
-        """The name must be typed (screens §3.5)."""
-        return self.queue.name
-
-    def act(self) -> Text:
-        """Delete; a queue that a job names stays (Conflict)."""
-        user = viewer(self.request)
-        name = self.queue.name
-        delete_queue(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
-        return _("The queue “%(name)s” was deleted.") % {"name": name}
-
-
-class QueuePurge(QueueQuestion):
-    """Remove what is pending."""
-
-    title = gettext_lazy("Purge this queue?")
-    confirm_label = gettext_lazy("Purge")
-
-    def message(self) -> Text:
-        """Name and count."""
-        return _("%(count)s of the queue “%(name)s” are removed and will not be processed. The calls stay.") % {
-            "name": self.queue.name,
-            "count": self.pending(),
-        }
-
-    def act(self) -> Text:
-        """Purge."""
-        user = viewer(self.request)
-        removed = purge(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
-        return ngettext("%(n)s record removed.", "%(n)s records removed.", removed) % {"n": removed}
+        for warning in self.reading.warnings():
+            messages.warning(self.request, warning)
+        return redirect("queues:queue", pk=saved.pk)

@@ -1,0 +1,1 @@
+"""Pages of processing queues (Administration > Jobs > Processing Queues)."""
