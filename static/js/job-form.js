@@ -64,9 +64,19 @@ document.addEventListener("click", async (event) => {
     round += 1;
     const answer = await send(form, button.name, button.value);
     if (answer.form) replaceForm(form, answer.form);
-    if (button.name === "remove_clause") preview(false);
+    if (button.name === "remove_clause" && complete(formNow())) preview(false);
   }
 });
+
+// A clause that is still being written would only be refused.
+function complete(form) {
+  return [...form.querySelectorAll(".p-clause")].every((clause) => {
+    const operator = clause.querySelector("select").value;
+    const values = [...clause.querySelectorAll("input:not([type=hidden])")];
+    const needed = { empty: 0, not_empty: 0, between: 2 }[operator] ?? 1;
+    return values.slice(0, needed).every((field) => field.value.trim() !== "");
+  }) && (form.elements.schedule.value !== "cron" || form.elements.cron.value.trim() !== "");
+}
 
 document.addEventListener("change", (event) => {
   const field = event.target;
@@ -74,7 +84,7 @@ document.addEventListener("change", (event) => {
   if (!(field instanceof Element) || field.form !== form) return;
   if (field.name === "schedule") showSchedule();
   // What matches nothing or everything is said before anybody saves it.
-  if (field.name !== "add_fact" && (field.closest(".p-clause") || ["schedule", "cron", "start_at", "weekday", "month_day", "time_zone"].includes(field.name))) preview(false);
+  if (field.name !== "add_fact" && complete(form) && (field.closest(".p-clause") || ["schedule", "cron", "start_at", "weekday", "month_day", "time_zone"].includes(field.name))) preview(false);
 });
 
 showSchedule();
