@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
@@ -23,22 +22,22 @@ from django.utils.translation import gettext as _
 from accounts.models import Role, User
 from accounts.permissions import AccessScope
 from accounts.roles.selectors import administers, administrators
-from accounts.roles.services import demand_admin, demand_grantable, reach_of
-from accounts.security_models import UserSession
-from accounts.services import people_changed, role_for
-from accounts.sessions import end_quietly
+from accounts.roles.services import demand_admin, demand_grantable, reach_of, refusal_to_manage
+from accounts.services import checked_key, people_changed, role_for
+from accounts.sessions import end_of_many, end_quietly
 from audit.models import AuditEntry
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.moves import move
+from core.names import demand_name
 from core.validation import cleaned
 from tenants.models import Tenant, TenantGroup
 from tenants.selectors import groups_open_to, visible_tenants
 from tenants.services import demand_present
 
 FIELDS = ("username", "full_name", "email", "role", "group", "managed_groups", "time_zone", "is_active")
-# Who can change these of somebody can sign in as him, or shut him out.
-IDENTITY = ("username", "email", "is_active")
+# Who can change these of somebody can sign in as him, shut him out, or decide who hears him and whom he hears.
+GUARDED = ("username", "email", "is_active", "group", "managed_groups")
 CHUNK = 5000
 LISTED = 1000
 
@@ -60,11 +59,7 @@ class _Row(NamedTuple):
     role_id: int
     is_active: bool
     username_key: str
-
-
-def key_of(username: str) -> str:
-    """By what user names are compared and ranked (domain C26)."""
-    return username.strip().casefold()
+    username: str
 
 
 def password_hash(password: str, user: User) -> str:
@@ -99,7 +94,8 @@ def store_user(
     wanted = User(tenant=tenant) if old is None else copy(old)
     for field, value in values.items():
         setattr(wanted, field, value.strip() if isinstance(value, str) else value)
-    wanted.username_key = key_of(wanted.username)
+    wanted.username_key = checked_key(wanted.username)
+    _check_names(old, wanted)
     _check_role(old, wanted, tenant, editor)
     _check_groups(old, wanted, tenant, editor)
     _check_tenant_groups(old, tenant_groups, editor)
@@ -129,8 +125,9 @@ def store_user(
 
 def demand_manageable(user: User, editor: User) -> None:
     """Raise NotAllowed when ``user`` holds rights that ``editor`` lacks: who can sign in as him would have them."""
-    if user.pk != editor.pk:
-        demand_grantable(editor, user.role)
+    refusal = refusal_to_manage(user.username, user.role, editor) if user.pk != editor.pk else ""
+    if refusal:
+        raise NotAllowed(refusal)
 
 
 def demand_other(user: User, editor: User) -> None:
@@ -148,6 +145,22 @@ def open_groups(editor: User, tenant: Tenant) -> frozenset[str] | None:
     if reach_of(editor, platform=tenant.is_system) == AccessScope.SYSTEM:
         return None
     return frozenset({editor.group, *editor.managed_groups}) - {""}
+
+
+def group_problem(before: str | None, after: str, allowed: frozenset[str] | None) -> str:
+    """Why nobody who is open to ``allowed`` groups may move a person from group ``before`` (None: a new one).
+
+    Both ends count: who could fetch people out of other groups, or those who are in none, would hear their calls.
+    """
+    if allowed is None or before == after:
+        return ""
+    if after and after not in allowed:
+        return _("This is not one of your groups.")
+    if before is not None and before not in allowed:
+        if not before:
+            return _("Who is in no group can be put into one only by somebody who sees all groups.")
+        return _("The present group, “%(name)s”, is not one of yours.") % {"name": before}
+    return ""
 
 
 @transaction.atomic
@@ -189,16 +202,22 @@ def _locked(users: QuerySet[User]) -> list[_Row]:
     """
     people = User.objects.filter(pk__in=users.order_by().values("pk")).select_related(None).order_by("pk")
     fields = people.select_for_update(no_key=True).values_list(
-        "pk", "tenant_id", "role_id", "is_active", "username_key"
+        "pk", "tenant_id", "role_id", "is_active", "username_key", "username"
     )
     return sorted((_Row(*values) for values in fields), key=lambda row: (row.username_key, row.pk))
 
 
 def _present_roles(rows: Sequence[_Row], editor: User) -> dict[int, Role]:
-    """The roles of these people. Raises NotAllowed unless ``editor`` may give them all."""
-    roles = Role.objects.filter(pk__in={row.role_id for row in rows if row.pk != editor.pk}).order_by("pk")
+    """The roles of these people. Raises NotAllowed when one of them holds rights that ``editor`` lacks."""
+    first: dict[int, str] = {}
+    for row in rows:
+        if row.pk != editor.pk:
+            first.setdefault(row.role_id, row.username)
+    roles = Role.objects.filter(pk__in=first).order_by("pk")
     for role in roles:
-        demand_grantable(editor, role)
+        refusal = refusal_to_manage(first[role.pk], role, editor)
+        if refusal:
+            raise NotAllowed(refusal)
     return {role.pk: role for role in roles}
 
 
@@ -215,7 +234,7 @@ def _change_many(
         for chunk in chunks(ids):
             move(User.objects.filter(pk__in=chunk), expect=len(chunk), **new, version=F("version") + 1)
             if new.get("is_active") is False:
-                _end_sessions(chunk)
+                end_of_many(chunk)
         if "is_active" in new:
             people_changed(tenant.pk)
         if had_admin:
@@ -294,8 +313,17 @@ def _check_role(old: User | None, wanted: User, tenant: Tenant, editor: User) ->
         demand_manageable(old, editor)
 
 
+def _check_names(old: User | None, wanted: User) -> None:
+    """Those that are new; what is stored already may stay."""
+    for field in ("full_name", "group"):
+        if old is None or getattr(old, field) != getattr(wanted, field):
+            demand_name(field, getattr(wanted, field))
+    for name in set(wanted.managed_groups) - set(old.managed_groups if old is not None else ()):
+        demand_name("managed_groups", name)
+
+
 def _check_groups(old: User | None, wanted: User, tenant: Tenant, editor: User) -> None:
-    """How far somebody sees depends on these: not his own, and no other than the editor's."""
+    """Who hears somebody, and whom he hears, depends on these: not his own, and no other than the editor's."""
     before = (old.group, set(old.managed_groups)) if old is not None else ("", set())
     after = (wanted.group, set(wanted.managed_groups))
     if before == after:
@@ -305,8 +333,9 @@ def _check_groups(old: User | None, wanted: User, tenant: Tenant, editor: User) 
     allowed = open_groups(editor, tenant)
     if allowed is None:
         return
-    if after[0] != before[0] and after[0] and after[0] not in allowed:
-        raise InvalidInput("group", _("This is not one of your groups."))
+    problem = group_problem(None if old is None else old.group, wanted.group, allowed)
+    if problem:
+        raise InvalidInput("group", problem)
     foreign = after[1] - before[1] - allowed
     if foreign:
         raise InvalidInput("managed_groups", _("“%(name)s” is not one of your groups.") % {"name": min(foreign)})
@@ -326,14 +355,8 @@ def _check_tenant_groups(old: User | None, wanted: Sequence[TenantGroup] | None,
 def _demand_changeable(old: User, wanted: User, editor: User) -> None:
     if old.pk == editor.pk and not wanted.is_active:
         raise Conflict(_("You cannot disable your own account."))
-    if any(getattr(old, field) != getattr(wanted, field) for field in IDENTITY):
+    if any(getattr(old, field) != getattr(wanted, field) for field in GUARDED):
         demand_manageable(old, editor)
-
-
-def _end_sessions(user_ids: Sequence[uuid.UUID]) -> None:
-    rows = UserSession.objects.filter(user_id__in=user_ids)
-    Session.objects.filter(session_key__in=rows.values("session_key")).delete()
-    rows.delete()
 
 
 def _managed(user: User | None) -> list[TenantGroup]:

@@ -1,4 +1,4 @@
-"""Changes to users."""
+"""Changes to users, and the keys of their names."""
 
 import uuid
 
@@ -11,8 +11,24 @@ from django.utils.translation import gettext as _
 from accounts.models import Role, User
 from audit.services import append
 from core.errors import InvalidInput
+from core.names import demand_name, folded
 from core.validation import cleaned
 from tenants.models import Tenant
+
+MAX_KEY = 300
+
+
+def key_of(username: str) -> str:
+    """By what user names are compared and ranked (domain C26); names that look alike have the same one."""
+    return folded(username)
+
+
+def checked_key(username: str) -> str:
+    """The key to store. Raises InvalidInput (``username``) when it is too long: some signs stand for many letters."""
+    key = key_of(username)
+    if len(key) > MAX_KEY:
+        raise InvalidInput("username", _("This user name is too long."))
+    return key
 
 
 @transaction.atomic
@@ -32,13 +48,15 @@ def create_user(
     user = User(
         tenant=tenant,
         username=username.strip(),
-        username_key=username.strip().casefold(),
+        username_key=checked_key(username),
         role=role_for(tenant, role),
         full_name=full_name.strip(),
         email=email.strip(),
         group=group.strip(),
         time_zone=time_zone,
     )
+    for field in ("full_name", "group"):
+        demand_name(field, getattr(user, field))
     try:
         validate_password(password, user)
     except ValidationError as error:

@@ -1,5 +1,7 @@
 """Sessions: begun at sign-in, listed, seen, ended by their owner or an administrator."""
 
+import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -14,6 +16,7 @@ from accounts.models import User
 from accounts.security_models import UserSession
 from audit.services import append
 from core.logs import client_ip
+from tenants import viewing
 
 BACKEND = "accounts.backends.TenantUserBackend"
 TRACKED, CONFIRMED, METHOD = "tracked", "confirmed_at", "method"
@@ -92,8 +95,7 @@ def of(user: User) -> QuerySet[UserSession]:
 def revoke(*, session: UserSession, actor: str) -> None:
     """End one session; its next request is anonymous."""
     with transaction.atomic():
-        Session.objects.filter(session_key=session.session_key).delete()
-        UserSession.objects.filter(pk=session.pk).delete()
+        _delete(UserSession.objects.filter(pk=session.pk))
         _record(session.user, actor, "user.session_revoked", started=_text(session.started_at), method=session.method)
 
 
@@ -107,18 +109,33 @@ def revoke_all(*, user: User, actor: str, except_key: str = "") -> int:
 
 def end_quietly(user: User, *, except_key: str = "") -> int:
     """End the sessions inside a transaction that writes the audit row of the larger change."""
-    rows = UserSession.objects.filter(user=user).exclude(session_key=except_key)
-    keys = list(rows.values_list("session_key", flat=True))
-    ended = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()).count()
-    Session.objects.filter(session_key__in=keys).delete()
-    rows.filter(session_key__in=keys).delete()
-    return ended
+    return _delete(UserSession.objects.filter(user=user).exclude(session_key=except_key))
+
+
+def end_of_many(user_ids: Collection[uuid.UUID]) -> None:
+    """End all sessions of these people, as ``end_quietly``."""
+    _delete(UserSession.objects.filter(user__in=user_ids))
 
 
 def forget_ended() -> int:
     """Remove what has ended; return how many sessions of people that were."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
     return UserSession.objects.filter(ends_at__lt=timezone.now()).delete()[0]
+
+
+def _delete(rows: QuerySet[UserSession]) -> int:
+    """Delete these sessions; return how many were alive. A view as a tenant that dies with one has its row."""
+    keys = list(rows.values_list("session_key", flat=True))
+    found = Session.objects.filter(session_key__in=keys)
+    # Only platform staff can be looking at a tenant.
+    owners = rows.filter(user__tenant__is_system=True).order_by("pk")
+    staff = {row.session_key: row.user for row in owners.select_related("user__tenant")}
+    for session in found.filter(session_key__in=list(staff)).order_by("session_key"):
+        viewing.ended_with(stored=session.get_decoded(), user=staff[session.session_key])
+    ended = found.filter(expire_date__gt=timezone.now()).count()
+    found.delete()
+    UserSession.objects.filter(session_key__in=keys).delete()
+    return ended
 
 
 def _text(moment: datetime) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.services import key_of
 from audit.services import append
 from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
 from conversations.intake import Prepared, preparing
@@ -70,7 +71,7 @@ def check_call(*, tenant: Tenant, metadata: CallMetadata, prepared: Prepared | N
     """
     user = None
     if metadata.username:
-        user = User.objects.filter(tenant=tenant, username_key=metadata.username.strip().casefold()).first()
+        user = User.objects.filter(tenant=tenant, username_key=key_of(metadata.username)).first()
         if user is None:
             raise InvalidInput("username", _("There is no user with this name in the tenant."))
     if Call.objects.filter(external_id=metadata.external_id.strip()).exists():

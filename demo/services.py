@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import create_user
+from accounts.services import create_user, key_of
 from conversations.metadata import read_metadata
 from conversations.models import Call
 from conversations.services import delete_call, ingest_call
@@ -182,7 +182,7 @@ def _people(tenant: Tenant, wanted: DemoTenant) -> list[SignIn]:
     sign_ins = []
     for person in wanted.users:
         password = demo_password(tenant.slug, person.username)
-        user = User.objects.filter(tenant=tenant, username_key=person.username.casefold()).first()
+        user = User.objects.filter(tenant=tenant, username_key=key_of(person.username)).first()
         if user is None:
             user = create_user(
                 tenant=tenant,

@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.people import append_many, chunks, key_of, password_hash, store_user
+from accounts.people import append_many, chunks, password_hash, store_user
 from accounts.people import set_enabled as set_people_enabled
 from accounts.permissions import Permission
-from accounts.services import people_changed
+from accounts.services import key_of, people_changed
 from audit.services import append
 from core.errors import NotAllowed
 from licensing.models import NOBODY, Bundle, UserLicence

@@ -15,6 +15,7 @@ from audit.rivals import whose_change
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
 from core.moves import move
+from core.names import demand_name
 from core.outbound import AddressRefused, listable
 from core.validation import cleaned
 from tenants import tasks
@@ -28,6 +29,7 @@ RESERVED_SLUGS = frozenset(
 )
 RESERVED_PREFIXES = ("pg_", "t_")
 GENERAL_FIELDS = ("name", "time_zone", "language", "contact_name", "contact_email", "contact_phone")
+NAMES = ("name", "contact_name")
 RETENTION_FIELDS = ("audio_days", "transcript_days", "call_days", "job_history_days")
 NO_VALIDATION = ("wrapped_data_key", "schema_name")
 ADDRESS_RULES = {
@@ -77,6 +79,8 @@ def create_tenant(
     tenant = Tenant(slug=slug, name=name.strip(), time_zone=time_zone, language=language, is_system=is_system)
     for field, value in (contact or {}).items():
         setattr(tenant, field, value.strip())
+    for field in NAMES:
+        demand_name(field, getattr(tenant, field))
     tenant.wrapped_data_key = new_wrapped_key(tenant)
     cleaned(tenant, clash_field="slug", exclude=NO_VALIDATION)
     try:
@@ -116,6 +120,9 @@ def edit_tenant(
     wanted = copy.copy(tenant)
     for field, value in values.items():
         setattr(wanted, field, value.strip() if isinstance(value, str) else value)
+    for field in NAMES:
+        if getattr(wanted, field) != getattr(tenant, field):
+            demand_name(field, getattr(wanted, field))
     cleaned(wanted, clash_field="name", exclude=NO_VALIDATION)
     _check_retention(wanted)
     stored = {field: getattr(wanted, field) for field in values}
@@ -352,6 +359,7 @@ def _group_name(name: str, but: int | None = None) -> str:
         raise InvalidInput("name", _("A group needs a name that is not taken."))
     if len(wanted) > 120:
         raise InvalidInput("name", _("A name has at most 120 characters."))
+    demand_name("name", wanted)
     return wanted
 
 

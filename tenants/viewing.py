@@ -3,6 +3,7 @@
 What is remembered is in the session; every request checks it anew. Begin and end stand in the tenant's own audit chain.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,6 +92,19 @@ def end(*, session: SessionBase, user: Any, why: str) -> Tenant | None:
         _record(tenant, user, "tenant.view_ended", stored["reason"], why=why)
     del session[SESSION_KEY]
     return tenant
+
+
+def ended_with(*, stored: Mapping[str, Any], user: Any) -> None:
+    """Audit that the view in ``stored``, what a session held, died with the session of ``user``, if there was one.
+
+    Call it inside the transaction that deletes the session.
+    """
+    view = stored.get(SESSION_KEY)
+    if view is None:
+        return
+    tenant = Tenant.objects.filter(pk=view["tenant"]).first()
+    if tenant is not None:
+        _record(tenant, user, "tenant.view_ended", view["reason"], why="session_ended")
 
 
 def _record(tenant: Tenant, user: Any, action: str, reason: str, **details: str) -> None:

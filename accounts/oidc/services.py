@@ -19,13 +19,14 @@ from accounts.oidc import provider, tokens
 from accounts.permissions import ALL_CODES
 from accounts.roles.services import demand_grantable
 from accounts.security_models import LinkedIdentity, TenantSignIn
-from accounts.services import create_user, role_for
+from accounts.services import create_user, key_of, role_for
 from audit.models import AuditEntry
 from audit.rivals import whose_change
 from audit.services import SECRET, append, changes
 from core.crypto import open_sealed, seal
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.logs import client_ip
+from core.names import name_problem
 from core.outbound import AddressRefused, CheckedUrl, OutboundPolicy, check_url
 from core.validation import cleaned
 from tenants.keys import data_key
@@ -190,13 +191,13 @@ def _found(setting: TenantSignIn, named: str) -> User | None:
         if len(matching) > 1:
             raise SingleSignOnRefused("several_users")
         return matching[0] if matching else None
-    return users.filter(username_key=named.casefold()).first()
+    return users.filter(username_key=key_of(named)).first()
 
 
 def _created(setting: TenantSignIn, claims: Mapping[str, Any], named: str) -> User:
     if not setting.oidc_create_users or setting.oidc_default_role is None:
         raise SingleSignOnRefused("unknown_user")
-    name, email = claims.get("name"), claims.get("email")
+    email = claims.get("email")
     verified = claims.get("email_verified") is True and isinstance(email, str)
     return create_user(
         tenant=setting.tenant,
@@ -204,10 +205,15 @@ def _created(setting: TenantSignIn, claims: Mapping[str, Any], named: str) -> Us
         # Nobody knows it: this user comes through the provider, until an administrator sets a password.
         password=secrets.token_urlsafe(48),
         role=setting.oidc_default_role,
-        full_name=name[:150].replace("\x00", "") if isinstance(name, str) else "",
+        full_name=_shown_name(claims.get("name")),
         email=str(email)[:254] if verified else "",
         actor="system:single-sign-on",
     )
+
+
+def _shown_name(name: object) -> str:
+    """The name that the provider tells; none when it breaks a rule of names, which must keep nobody out."""
+    return name[:150] if isinstance(name, str) and not name_problem(name[:150]) else ""
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import append
 from core.errors import Conflict
+from core.names import demand_name
 from core.validation import cleaned
 
 # The address is not among them: single sign-on may find users by it.
@@ -24,6 +25,8 @@ def save_profile(*, user: User, values: Mapping[str, str], version: int, actor: 
     before = {name: getattr(current, name) for name in FIELDS}
     for name in FIELDS:
         setattr(current, name, values[name].strip())
+    if current.full_name != before["full_name"]:
+        demand_name("full_name", current.full_name)
     cleaned(current, clash_field="full_name", exclude=["password"])
     after = {name: getattr(current, name) for name in FIELDS}
     User.objects.filter(pk=user.pk, version=version).update(**after, version=F("version") + 1)

@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Role, User
-from accounts.permissions import ALL_CODES, PLATFORM_CODES, AccessScope
+from accounts.permissions import ALL_CODES, PLATFORM_CODES, AccessScope, DefaultRole
+from accounts.roles.grid import label_of
 from accounts.roles.selectors import administers, administrators, is_platform_staff, last_change
 from accounts.security_models import TenantSignIn
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.moves import move
+from core.names import demand_name, folded
 from core.validation import cleaned
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
@@ -50,6 +52,8 @@ def save_role(
     _check_scope(role, tenant, scope, editor)
     saved = Role(tenant=tenant, platform=tenant.is_system) if role is None else copy(role)
     saved.name, saved.scope, saved.granted = name.strip(), scope, sorted(after)
+    if role is None or saved.name != role.name:
+        _check_name(saved.name)
     details: dict[str, Any] = {"added": sorted(after - before), "removed": sorted(before - after)}
     if role is None:
         cleaned(saved, clash_field="name").save(force_insert=True)
@@ -88,14 +92,9 @@ def delete_role(*, role: Role, editor: User) -> None:
     current = Role.objects.select_for_update(of=("self",)).filter(pk=role.pk, key="").first()
     if current is None:
         raise Conflict(_("The role was deleted in the meantime."))
-    number = User.objects.filter(role=current).count()
-    if number:
-        message = ngettext("%(n)s user has this role.", "%(n)s users have this role.", number) % {"n": f"{number:,}"}
-        raise Conflict(message + " " + _("Give them another one first."))
-    if TenantSignIn.objects.filter(oidc_default_role=current).exists():
-        raise Conflict(
-            _("Users made by single sign-on get this role. Choose another one in the sign-in settings first.")
-        )
+    use = use_of(current)
+    if use:
+        raise Conflict(use)
     values = dict.fromkeys(_values(current))
     _record("role.deleted", editor, current, _values(current), values, {"removed": sorted(current.granted)})
     current.delete()
@@ -112,6 +111,30 @@ def demand_grantable(editor: User, role: Role) -> None:
     _demand_held(role.permissions, editor)
     if not AccessScope.within(role.reach, reach_of(editor, platform=role.platform)):
         raise NotAllowed(_("The access scope of this role is wider than yours."))
+
+
+def refusal_to_manage(username: str, role: Role, editor: User) -> str:
+    """Why ``editor`` may not touch the sign-in, role or groups of this user of ``role``; empty when he may.
+
+    The same rule as ``demand_grantable``, in the words of the one who is changed.
+    """
+    lacking = lacked(role.permissions, editor)
+    if lacking:
+        text = _(
+            "%(user)s holds rights that you lack (%(right)s), so you cannot change how they sign in or what they may do."
+        )
+        return text % {"user": username, "right": label_of(lacking[0])}
+    try:
+        demand_grantable(editor, role)
+    except NotAllowed:
+        text = _("%(user)s sees further than you, so you cannot change how they sign in or what they may do.")
+        return text % {"user": username}
+    return ""
+
+
+def lacked(codes: Collection[str], editor: User) -> list[str]:
+    """Which of these rights ``editor`` does not hold, in order."""
+    return sorted((frozenset(codes) & ALL_CODES) - editor.rights)
 
 
 def reach_of(editor: User, *, platform: bool) -> str:
@@ -145,6 +168,17 @@ def refusal_to_edit(role: Role | None, tenant: Tenant | None, editor: User) -> s
     return ""
 
 
+def use_of(role: Role) -> str:
+    """Why the role cannot be deleted now, as a sentence; empty when nothing needs it."""
+    number = User.objects.filter(role=role).count()
+    if number:
+        message = ngettext("%(n)s user has this role.", "%(n)s users have this role.", number) % {"n": f"{number:,}"}
+        return message + " " + _("Give them another one first.")
+    if TenantSignIn.objects.filter(oidc_default_role=role).exists():
+        return _("Users made by single sign-on get this role. Choose another one in the sign-in settings first.")
+    return ""
+
+
 def _demand_editable(role: Role | None, tenant: Tenant | None, editor: User) -> None:
     refusal = refusal_to_edit(role, tenant, editor)
     if refusal:
@@ -152,9 +186,18 @@ def _demand_editable(role: Role | None, tenant: Tenant | None, editor: User) -> 
 
 
 def _demand_held(codes: Collection[str], editor: User) -> None:
-    lacking = sorted((frozenset(codes) & ALL_CODES) - editor.rights)
+    lacking = lacked(codes, editor)
     if lacking:
         raise NotAllowed(_("You lack the right “%(code)s” yourself, so you cannot give it.") % {"code": lacking[0]})
+
+
+def _check_name(name: str) -> None:
+    """An own role must not pass for a built-in one: whoever gives roles by name would give the wrong one."""
+    demand_name("name", name)
+    taken = {folded(text) for key in DefaultRole for text in (key.value, str(key.label))}
+    taken |= {folded(text) for text in Role.objects.exclude(key="").values_list("name", flat=True)}
+    if folded(name) in taken:
+        raise InvalidInput("name", _("This is the name of a built-in role. Choose another one."))
 
 
 def _check_rights(tenant: Tenant, added: frozenset[str]) -> None:

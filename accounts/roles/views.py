@@ -18,7 +18,7 @@ from accounts.roles.filters import RoleFilter
 from accounts.roles.forms import CloneForm, CompareForm, RoleForm, own_tenants
 from accounts.roles.grid import BUTTONS, applied, compared, drawn, label_of
 from accounts.roles.selectors import is_platform_staff, role_for_pages, roles_with_people, visible_people
-from accounts.roles.services import clone_role, delete_role, refusal_to_edit, save_role
+from accounts.roles.services import clone_role, delete_role, refusal_to_edit, save_role, use_of
 from accounts.roles.tables import RoleTable, RoleUserTable
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text
 from tenants.models import Tenant
@@ -291,16 +291,15 @@ class RoleDelete(ConfirmPage):
         return role_crumbs(self.role)
 
     def context(self, **extra: Any) -> dict[str, Any]:
-        """The way to those who have the role: they need another one first."""
+        """Why it cannot go, and the way to those who have the role: they need another one first."""
+        extra["refusal"] = use_of(self.role)
         if viewer(self.request).has(Permission.USERS_VIEW) and User.objects.filter(role=self.role).exists():
             extra["users_url"] = reverse("accounts:role_users", args=[self.role.pk])
         return super().context(**extra)
 
     def message(self) -> Text:
-        """Name and who has it."""
-        number = User.objects.filter(role=self.role).count()
-        users = ngettext("%(n)s user has it", "%(n)s users have it", number) % {"n": f"{number:,}"}
-        return _("The role “%(name)s” is deleted. %(users)s.") % {"name": self.role.name, "users": users}
+        """Name."""
+        return _("The role “%(name)s” is deleted. Nobody has it.") % {"name": self.role.name}
 
     def act(self) -> Text:
         """Through the service; Conflict while users have it."""

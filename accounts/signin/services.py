@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts.lockout import Attempt, guard
 from accounts.models import User
 from accounts.passwords import account_key, same_work
+from accounts.services import key_of
 from audit.services import append
 from tenants.models import Tenant
 
@@ -26,7 +27,7 @@ class Claim:
 
 def claim(*, organisation: str, username: str) -> Claim:
     """Look the names up, whatever their case; ``master`` is an alias of the System tenant (domain C46)."""
-    slug, key = organisation.strip().lower(), username.strip().casefold()
+    slug, key = organisation.strip().lower(), key_of(username)
     tenant = tenant_named(slug)
     user = User.objects.filter(tenant=tenant, username_key=key).first() if tenant else None
     return Claim(account_key(str(tenant.pk) if tenant else slug, key), slug[:40], username.strip(), tenant, user)

@@ -18,6 +18,8 @@ from accounts.people import demand_other
 from accounts.permissions import DefaultRole, Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
+from accounts.roles.services import refusal_to_manage
+from core.errors import NotAllowed
 from core.pages import Crumbs, FormPage, Page, Text
 from licensing.models import Bundle
 from licensing.people.forms import PasswordForm, PersonForm, TenantChoice, initial_of
@@ -91,13 +93,18 @@ class UserDetails(AboutUser):
             )
         )
 
+    def manageable(self, user: User) -> bool:
+        """Whether this viewer may touch how the person signs in."""
+        other = self.person.pk != user.pk
+        return other and not refusal_to_manage(self.person.username, self.person.role, user)
+
     def links(self, user: User) -> dict[str, str]:
         """Addresses of what this viewer may do."""
         names = []
         if user.has(Permission.USERS_EDIT) or user.has(Permission.LICENCES_ASSIGN):
             names.append("user_edit")
         if user.has(Permission.USERS_EDIT):
-            names += [] if self.person.pk == user.pk else ["user_password"]
+            names += ["user_password"] if self.manageable(user) else []
         found = {name: reverse(f"licensing:{name}", args=[self.person.pk]) for name in names}
         if "user_password" in found:
             found["sessions"] = reverse("accounts:user_end_sessions", args=[self.person.pk])
@@ -141,9 +148,12 @@ class PersonPage(FormPage):
         )
 
     def save(self, form: PersonForm) -> HttpResponseBase:
-        """Store, or ask first."""
+        """Store, or ask first. A refusal stands above the form, which keeps what was typed."""
         try:
             return self.stored(form)
+        except NotAllowed as error:
+            form.add_error(None, error.message)
+            return self.show_form(form, status=403)
         except SeatsExceeded as error:
             # What was typed has to survive the question, the password too; it is shown to nobody else.
             if "password" in form.fields:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, User
 from accounts.roles.selectors import is_platform_staff, visible_roles
+from accounts.services import key_of
 from core.filters import LabelledChoiceFilter
 from licensing.models import Bundle, UserLicence
 from licensing.people.selectors import over_cap
@@ -66,7 +67,7 @@ class UserFilter(django_filters.FilterSet):
     def named(self, users: QuerySet[User], name: str, value: str) -> QuerySet[User]:
         """User name, full name or email address."""
         return users.filter(
-            Q(username_key__contains=value.casefold()) | Q(full_name__icontains=value) | Q(email__icontains=value)
+            Q(username_key__contains=key_of(value)) | Q(full_name__icontains=value) | Q(email__icontains=value)
         )
 
     def in_state(self, users: QuerySet[User], name: str, value: str) -> QuerySet[User]:

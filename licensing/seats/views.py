@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from accounts.people import key_of
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from accounts.services import key_of
 from core.pages import ListPage, Text, whole
 from core.tables import PageTable
 from licensing.models import NOBODY, Bundle

@@ -359,6 +359,39 @@ def test_a_used_role_says_who_has_it_instead_of_going(client_for, acme, ada, lea
     assert reverse("accounts:role_users", args=[lead.pk]) in answer.content.decode()
 
 
+def test_the_page_to_delete_a_used_role_gives_the_reason_and_no_button(client_for, acme, ada, lead):
+    url, button = reverse("accounts:role_delete", args=[lead.pk]), 'class="btn btn-danger"'
+    free = client_for(ada).get(url).content.decode()
+    assert button in free
+    make_user(acme, lead, "lea")
+    answer = client_for(ada).get(url)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "1 user has this role. Give them another one first." in page
+    assert button not in page
+
+
+@pytest.mark.parametrize("name", ["Agent", "agent", "AGENT", "Tenant administrator", "tenant_admin", "\uff21gent"])
+def test_an_own_role_does_not_pass_for_a_built_in_one(acme, ada, lead, name):
+    common = {"tenant": acme, "name": name, "editor": ada}
+    with pytest.raises(InvalidInput) as made:
+        make_role(acme, ada, name=name)
+    with pytest.raises(InvalidInput) as copied:
+        clone_role(role=built_in("agent"), **common)
+    with pytest.raises(InvalidInput) as renamed:
+        save_role(role=lead, scope="user", codes=[], **common)
+    assert {refused.value.field for refused in (made, copied, renamed)} == {"name"}
+    assert clone_role(role=built_in("agent"), tenant=acme, name="Agents", editor=ada).name == "Agents"
+
+
+@pytest.mark.parametrize("name", ["Lead\nof all", "\u202eLead", "\u200b"])
+def test_the_name_of_a_role_stands_on_one_line_and_can_be_seen(acme, ada, name):
+    with pytest.raises(InvalidInput) as refused:
+        make_role(acme, ada, name=name)
+    assert refused.value.field == "name"
+    assert make_role(acme, ada, name="-Lead").name == "-Lead"
+
+
 def test_platform_staff_make_roles_for_the_tenant_they_choose(client_for, people, globex, system):
     client = client_for(people.platform_admin)
     body = {"name": "Made above", "scope": "user", "granted": ["home.view"]}

@@ -199,10 +199,12 @@ def test_nobody_gives_a_role_beyond_his_own_rights(people, acme, client_for):
     carl = client_for(clerk)
     assert carl.post(ADD, posted(password=PASSWORD)).status_code == 422
     assert carl.post(ADD, posted(password=PASSWORD, role=narrow.pk)).status_code == 302
-    # The group may be corrected; what leads to the rights of the other person may not be touched.
+    # The name may be corrected; what leads to the rights of the other person may not be touched.
     admin = people.tenant_admin
-    assert carl.post(edit_url(admin), posted(admin, group="Head")).status_code == 302
+    assert carl.post(edit_url(admin), posted(admin, full_name="Head")).status_code == 302
     admin.refresh_from_db()
+    assert carl.post(edit_url(admin), posted(admin, group="Sales")).status_code == 403
+    assert carl.post(edit_url(admin), posted(admin, managed_groups="Sales")).status_code == 403
     assert carl.post(edit_url(admin), posted(admin, email="carl@evil.example")).status_code == 403
     assert carl.post(edit_url(admin), posted(admin, role=narrow.pk)).status_code == 403
     assert carl.post(edit_url(admin), posted(admin, is_active=None)).status_code == 403
@@ -212,7 +214,8 @@ def test_nobody_gives_a_role_beyond_his_own_rights(people, acme, client_for):
     address = reverse("licensing:user_password", args=[admin.pk])
     assert carl.post(address, {"password": PASSWORD}).status_code == 403
     admin.refresh_from_db()
-    assert (admin.group, admin.email, admin.role.key) == ("Head", "", "tenant_admin")
+    assert (admin.full_name, admin.group, admin.managed_groups) == ("Head", "", [])
+    assert (admin.email, admin.role.key) == ("", "tenant_admin")
 
 
 def made_lead(acme, name="lara", **fields) -> User:
@@ -258,10 +261,12 @@ def test_who_sees_some_groups_gives_others_no_further_ones_and_who_sees_all_give
         assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
     assert lara.post(ADD, posted(group="East", password=PASSWORD)).status_code == 422
     # What was there may stay or go, the own ones may be given.
-    values = posted(agent, group="North", managed_groups="East, Sales, North")
+    values = posted(agent, managed_groups="East, Sales, North")
     assert lara.post(edit_url(agent), values).status_code == 302
     agent.refresh_from_db()
-    assert (agent.group, agent.managed_groups) == ("North", ["East", "Sales", "North"])
+    assert (agent.group, agent.managed_groups) == ("Support", ["East", "Sales", "North"])
+    hers_already = people.agent
+    assert lara.post(edit_url(hers_already), posted(hers_already, group="North")).status_code == 302
     ada = client_for(people.tenant_admin)
     assert ada.post(edit_url(agent), posted(agent, group="West", managed_groups="West")).status_code == 302
     rita = Role.objects.get(name="Lead")

@@ -6,7 +6,7 @@ from django.urls import reverse
 from audit.models import AuditEntry
 from core.errors import Conflict, InvalidInput
 from tenants.models import AllowedAddress, Tenant
-from tenants.services import create_tenant, edit_tenant, set_state
+from tenants.services import create_group, create_tenant, edit_group, edit_tenant, set_state
 from tests.tenants.test_tenant_pages import scoped
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +59,23 @@ def test_a_move_from_a_state_that_was_left_meanwhile_is_a_conflict(acme):
     set_state(tenant=acme, old=READY, new=SUSPENDED, actor="test")
     with pytest.raises(Conflict):
         set_state(tenant=acme, old=READY, new=SUSPENDED, actor="test")
+
+
+@pytest.mark.parametrize("name", ["Ac\nme", "\u202eAcme", "\u200b\u2060"])
+def test_names_of_tenants_and_groups_stand_on_one_line_and_can_be_seen(acme, system, name):
+    who = {"actor": "test", "audit_tenant": system}
+    north = create_group(name="-North", tenants=[], **who)
+    attempts = [
+        lambda: create_tenant(slug="fresh", name=name, actor="test"),
+        lambda: edit_tenant(tenant=acme, version=acme.version, values={"name": name}, actor="test"),
+        lambda: create_group(name=name, tenants=[], **who),
+        lambda: edit_group(group=north, version=1, name=name, tenants=[], **who),
+    ]
+    for attempt in attempts:
+        with pytest.raises(InvalidInput) as refused:
+            attempt()
+        assert refused.value.field == "name"
+    edit_tenant(tenant=acme, version=acme.version, values={"name": "@cme"}, actor="test")
 
 
 def form_of(tenant, **changes):

@@ -1,13 +1,19 @@
 """Viewing as a tenant: everything can be seen, nothing changed, and it ends by itself."""
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import sessions
 from accounts.models import Role, User
+from accounts.passwords import set_by_admin
 from audit.models import AuditEntry
+from licensing.services import save_person, set_enabled
 from tenants.models import Tenant
 from tenants.viewing import LENGTH, SESSION_KEY
+from tests.accounts.signing_in import sign_in
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +117,44 @@ def test_signing_out_ends_it_too(viewing, acme):
     viewing.post("/sign-out/")
     assert rows(acme)[-1].details["why"] == "signed_out"
     assert viewing.get("/")["Location"].startswith("/sign-in/")
+
+
+@pytest.mark.parametrize("how", ["all", "password", "disabled", "many"])
+def test_it_ends_with_a_session_that_somebody_else_ends(acme, people, page, second_admin, how):
+    root = people.platform_admin
+    browser = Client()
+    assert sign_in(browser, organisation="system", username="root").status_code == 302
+    assert browser.post(page("view_as", acme), {"reason": "Ticket 17"}).status_code == 302
+    assert [row.action for row in rows(acme)] == ["tenant.view_started"]
+    if how == "all":
+        assert sessions.revoke_all(user=root, actor=second_admin.actor) == 1
+    elif how == "password":
+        set_by_admin(user=root, password=f"{PASSWORD} again", actor=second_admin.actor)
+    elif how == "disabled":
+        values = {"is_active": False}
+        common = {"tenant": root.tenant, "version": root.version, "licences": None}
+        save_person(user=root, values=values, editor=second_admin, **common)
+    else:
+        assert set_enabled(users=User.objects.filter(pk=root.pk), enabled=False, editor=second_admin) == 1
+    started, ended = rows(acme)
+    assert (ended.action, ended.actor, ended.reason) == ("tenant.view_ended", "root@system", "Ticket 17")
+    assert ended.details == {"why": "session_ended"}
+    assert started.actor_tenant_id == ended.actor_tenant_id == root.tenant_id
+    assert browser.get("/")["Location"].startswith("/sign-in/")
+
+
+def test_a_session_without_a_view_ends_without_a_row_in_any_tenant(acme, people):
+    assert sign_in(Client(), organisation="system", username="root").status_code == 302
+    assert sessions.revoke_all(user=people.platform_admin, actor="test") == 1
+    assert rows(acme) == []
+
+
+def test_signing_out_of_a_view_leaves_one_row_of_its_end(acme, page):
+    browser = Client()
+    assert sign_in(browser, organisation="system", username="root").status_code == 302
+    browser.post(page("view_as", acme), {"reason": "Ticket 17"})
+    browser.post("/sign-out/")
+    assert [row.action for row in rows(acme)] == ["tenant.view_started", "tenant.view_ended"]
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 201])

@@ -10,11 +10,12 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from accounts.people import IDENTITY, open_groups
+from accounts.people import GUARDED, group_problem, open_groups
 from accounts.permissions import Permission
 from accounts.roles.selectors import administers
-from accounts.roles.services import demand_grantable
+from accounts.roles.services import demand_grantable, refusal_to_manage
 from core.errors import NotAllowed
+from core.names import folded
 from licensing.models import Bundle, UserLicence
 from licensing.people.imports.reading import Line, Sheet
 from licensing.seats.effects import Effect, Holder, effect_of, holders_of
@@ -156,12 +157,11 @@ class _Judge:
         self.tenant, self.editor = tenant, editor
         roles = Role.objects.filter(Q(tenant=tenant) | Q(tenant=None), platform=tenant.is_system)
         self.roles = {role.pk: role for role in roles}
-        self.by_name: dict[str, Role] = {}
-        # Own roles first: a built-in one of the same name is still found by its key.
-        for role in sorted(self.roles.values(), key=lambda role: bool(role.key)):
-            for name in (role.key, role.name, str(role)):
-                if name:
-                    self.by_name.setdefault(name.casefold(), role)
+        self.by_key = {role.key: role for role in self.roles.values() if role.key}
+        self.by_name: dict[str, set[Role]] = {}
+        for role in self.roles.values():
+            for name in {role.key, role.name, str(role)} - {""}:
+                self.by_name.setdefault(folded(name), set()).add(role)
         self.refusals = {pk: _refusal(editor, role) for pk, role in self.roles.items()}
         self.groups = open_groups(editor, tenant)
         self.may_assign = editor.has(Permission.LICENCES_ASSIGN)
@@ -185,27 +185,36 @@ class _Judge:
             step.what = CREATE if stored is None else CHANGE if step.new or step.licences else SAME
         return step
 
+    def _role(self, name: str) -> tuple[Role | None, str]:
+        """The role of a cell, or why there is none. The key of a built-in one means that one alone."""
+        if name in self.by_key:
+            return self.by_key[name], ""
+        found = self.by_name.get(folded(name), set())
+        if len(found) > 1:
+            text = _("Several roles are called “%(name)s”. Rename one, or write the key of the built-in role.")
+            return None, text % {"name": name}
+        return next(iter(found), None), "" if found else _("There is no such role.")
+
     def _create(self, step: Step) -> None:
         values = step.line.values
         name = values.get("role", "")
-        role = self.by_name.get(name.casefold())
+        role, problem = self._role(name) if name else (None, _("A new user needs a role."))
         if role is None:
-            text = _("There is no such role.") if name else _("A new user needs a role.")
-            step.error = ("role", text)
+            step.error = ("role", problem)
         elif self.refusals[role.pk]:
             step.error = ("role", self.refusals[role.pk])
         else:
             step.new = {STORED[name]: values[name] for name in STORED if values.get(name) not in (None, "")}
             step.new |= {"username_key": step.line.key, "role_id": role.pk}
-            step.error = self._group_refused(step.new, own=False)
+            step.error = self._group_refused(step.new, None, own=False)
 
     def _change(self, step: Step, stored: dict[str, Any]) -> None:
         line = step.line
         new = {STORED[name]: line.values[name] for name in STORED if line.values.get(name) is not None}
         name = line.values.get("role", "")
-        role = self.by_name.get(name.casefold()) if name else None
-        if name and role is None:
-            step.error = ("role", _("There is no such role."))
+        role, problem = self._role(name) if name else (None, "")
+        if problem:
+            step.error = ("role", problem)
             return
         if role is not None:
             new["role_id"] = role.pk
@@ -221,22 +230,26 @@ class _Judge:
             return "role", _("You cannot change your own role.")
         if own and new.get("is_active") is False:
             return "enabled", _("You cannot disable your own account.")
-        present = self.refusals.get(stored["role_id"], "")
+        present = "" if own else self._barred(stored)
         if "role_id" in new and (present or self.refusals[new["role_id"]]):
             return "role", present or self.refusals[new["role_id"]]
-        for name in IDENTITY:
-            if name in new and present and not own:
+        for name in GUARDED:
+            if name in new and present:
                 return COLUMNS.get(name, name), present
-        return self._group_refused(new, own=own)
+        return self._group_refused(new, stored["group"], own=own)
 
-    def _group_refused(self, new: dict[str, Any], *, own: bool) -> tuple[str, str] | None:
+    def _barred(self, stored: dict[str, Any]) -> str:
+        """Why nothing that opens this account may be changed; empty when it may."""
+        role = self.roles[stored["role_id"]]
+        return refusal_to_manage(stored["username"], role, self.editor) if self.refusals[role.pk] else ""
+
+    def _group_refused(self, new: dict[str, Any], before: str | None, *, own: bool) -> tuple[str, str] | None:
         if "group" not in new:
             return None
         if own:
             return "group", _("You cannot change your own groups.")
-        if self.groups is not None and new["group"] and new["group"] not in self.groups:
-            return "group", _("This is not one of your groups.")
-        return None
+        problem = group_problem(before, new["group"], self.groups)
+        return ("group", problem) if problem else None
 
 
 def takes_an_administrator(steps: Iterable[Step], roles: dict[int, Role]) -> bool:

@@ -13,16 +13,16 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.people import key_of
+from accounts.services import checked_key, key_of
 from core.errors import InvalidInput
 from core.exports import DANGEROUS_START
+from core.names import name_problem
 from licensing.models import Bundle
 from tenants.models import validate_time_zone
 
 COLUMNS = ("username", "full_name", "email", "role", "group", "licences", "time_zone", "enabled", "password")
 TEXTS = {"username": 150, "full_name": 150, "email": 254, "role": 80, "group": 120, "time_zone": 64, "password": 1000}
-# What people see in lists and spreadsheets must not begin like a formula; addresses and passwords may.
-NAMES = ("username", "full_name", "group", "role")
+NAMES = ("full_name", "group", "role")
 MAX_BYTES = 20 * 1024 * 1024
 MAX_LINES = 100_000
 # Of the whole file, with the header and blank lines, which are left out: reading those takes its time, too.
@@ -140,7 +140,7 @@ def _value(name: str, cell: str) -> Any:
     """What the cell means. Raises InvalidInput with the column and its rule."""
     if "\x00" in cell:
         raise InvalidInput(name, _("A NUL character cannot be stored."))
-    if name in NAMES and cell.startswith(DANGEROUS_START):
+    if name == "username" and cell.startswith(DANGEROUS_START):
         raise InvalidInput(name, _("A name must not begin with = + - @ or a tab: a spreadsheet would run it."))
     if name in TEXTS and len(cell) > TEXTS[name]:
         raise InvalidInput(name, _("At most %(limit)s characters.") % {"limit": TEXTS[name]})
@@ -148,7 +148,7 @@ def _value(name: str, cell: str) -> Any:
         return _licences(cell)
     if name == "enabled":
         return _enabled(cell)
-    problem = _problem(name, cell) if name in {"username", "email", "time_zone"} else ""
+    problem = name_problem(cell) if name in NAMES else _problem(name, cell)
     if problem:
         raise InvalidInput(name, problem)
     return cell
@@ -160,7 +160,7 @@ def _problem(name: str, cell: str) -> str:
             _username(cell)
         elif cell and name == "email":
             validate_email(cell)
-        elif cell:
+        elif cell and name == "time_zone":
             _time_zone(cell)
     except ValidationError as error:
         return " ".join(error.messages)
@@ -172,6 +172,7 @@ def _username(cell: str) -> None:
         raise ValidationError(_("A user name is needed."))
     for validator in User._meta.get_field("username").validators:  # type: ignore[union-attr]
         validator(cell)
+    checked_key(cell)
 
 
 @lru_cache(maxsize=1024)
@@ -203,6 +204,6 @@ def _mark_doubles(lines: list[Line]) -> None:
         if not line.key:
             continue
         if line.key in first and line.error is None:
-            message = _("The same user name as in line %(line)s, case aside.") % {"line": first[line.key]}
-            line.error = ("username", message)
+            text = _("The same user name as in line %(line)s, or one that looks like it.")
+            line.error = ("username", text % {"line": first[line.key]})
         first.setdefault(line.key, line.number)

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,8 +17,8 @@ from accounts.people import CHUNK, password_hash, touched
 from accounts.permissions import Permission
 from accounts.roles.selectors import administrators
 from accounts.roles.services import demand_admin
-from accounts.security_models import UserSession
 from accounts.services import people_changed
+from accounts.sessions import end_of_many
 from audit.services import append
 from core.errors import Conflict, InvalidInput, NotAllowed
 from licensing.models import UserLicence
@@ -124,7 +123,7 @@ def _store(plan: Plan, tenant: Tenant, hashes: dict[int, str]) -> None:
     for piece in _pieces(sorted((step for step in changing if step.new), key=lambda step: str(step.user_id))):
         _change(piece)
     disabled = [s.user_id for s in changing if s.new.get("is_active") is False and s.user_id is not None]
-    _end_sessions(disabled)
+    end_of_many(disabled)
     if had_admin and takes_an_administrator(changing, roles):
         demand_admin(tenant)
     if creating or changing:
@@ -168,12 +167,6 @@ def _licences(steps: Sequence[Step]) -> None:
     for bundle, ids in revoked.items():
         for piece in _pieces(ids):
             UserLicence.objects.filter(bundle=bundle, user_id__in=piece).delete()
-
-
-def _end_sessions(user_ids: Sequence[uuid.UUID]) -> None:
-    rows = UserSession.objects.filter(user_id__in=user_ids)
-    Session.objects.filter(session_key__in=rows.values("session_key")).delete()
-    rows.delete()
 
 
 def _record(plan: Plan, sheet: Sheet, tenant: Tenant, editor: User) -> None:
