@@ -82,9 +82,9 @@ class TenantPage(Page):
         )
 
     def refuse(self, problem: str) -> HttpResponseBase:
-        """Instead of a question that could only be answered with a refusal: why, and the way back (409)."""
+        """Instead of a question that could only be answered with a refusal: why, and the way back. Nothing was tried, so 200."""
         self.template_name = "tenants/refused.html"
-        return self.show(self.context(problem=problem, back_url=self.tab_url()), status=409)
+        return self.show(self.context(problem=problem, back_url=self.tab_url()))
 
 
 class TenantFormPage(TenantPage, FormPage):
