@@ -174,11 +174,11 @@ def test_a_denied_record_is_explained_goes_through_after_the_raise_and_stands_on
         assert line in statement
     ada.visitor.open("/administration/system/audit-trail/")
     own = ada.main.inner_text()
-    for act in ("tenant.created", "user.created", "licence_limits.changed", "service_limits.changed", "user.signed_in"):
+    for act in ("Tenant created", "User created", "License limits changed", "Service limits changed", "Signed in"):
         assert act in own
     admin.visitor.open("/administration/system/audit-trail/")
     theirs = admin.main.inner_text()
-    for act in ("speech_engine.created", "queue.created", "job.created", "records.retry"):
+    for act in ("Speech engine created", "Queue created", "Job created", "Processing repeated"):
         assert act in theirs
     assert admin.visitor.complaints == []
     assert ada.visitor.complaints == []
