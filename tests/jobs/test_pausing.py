@@ -65,7 +65,7 @@ def test_pause_and_start_by_their_buttons_with_a_badge_and_refusals(root, job):
     root.post(url("start", job.pk))
     job.refresh_from_db()
     assert (job.status, job.start_requested_at) == ("enabled", None)
-    assert list(AuditEntry.objects.filter(target_type="job").values_list("action", flat=True)) == [
+    assert list(AuditEntry.objects.filter(target_type="job").order_by("position").values_list("action", flat=True)) == [
         "job.paused",
         "job.resumed",
     ]
