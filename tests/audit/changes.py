@@ -25,6 +25,7 @@ from tenants.models import AllowedAddress, DeletionRequest, Tenant, TenantGroup
 from tests.accounts.authenticator import SoftAuthenticator
 from tests.accounts.signing_in import code_of, confirmed, with_authenticator
 from tests.conftest import PASSWORD
+from tests.jobs import pages
 from transcription.models import SpeechEngine
 
 
@@ -238,27 +239,7 @@ def _(world: World) -> Change:
 
 def job_form(world: World, **changes: Any) -> dict[str, Any]:
     """What the job form posts."""
-    return {
-        "name": "Second job",
-        "enabled": "on",
-        "access_scope": "tenants_only",
-        "data_source": "queue",
-        "source_queue": world.queue.pk,
-        "engine": world.engine.pk,
-        "clause_0_field": "user.license",
-        "clause_0_0": "is",
-        "clause_0_1": "speech_analytics",
-        "clause_1_field": "call.duration",
-        "clause_1_0": "between",
-        "clause_1_1": "0:15",
-        "clause_1_2": "2:00:00",
-        "schedule": "continuous",
-        "time_zone": "UTC",
-        "max_checks": "50",
-        "max_attempts": "5",
-        "batch_size": "100",
-        **changes,
-    }
+    return pages.job_form(world.queue, world.engine, **changes)
 
 
 @row("jobs:add")

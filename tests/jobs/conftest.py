@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from queues.services import save_queue
 from speechserver.tones import tone_wav
 from tenants.doors import enter
 from tenants.services import allow_address
+from tests.jobs.pages import job_form
 from tests.polling import until
 from tests.speechserver.conftest import TOKEN, Server
 from transcription.models import SpeechEngine
@@ -179,30 +181,7 @@ def job(queue, engine):
 
 @pytest.fixture
 def values(queue, engine):
-    def make(**changes):
-        return {
-            "name": "Second job",
-            "enabled": "on",
-            "access_scope": "tenants_only",
-            "data_source": "queue",
-            "source_queue": queue.pk,
-            "engine": engine.pk,
-            "clause_0_field": "user.license",
-            "clause_0_0": "is",
-            "clause_0_1": "speech_analytics",
-            "clause_1_field": "call.duration",
-            "clause_1_0": "between",
-            "clause_1_1": "0:15",
-            "clause_1_2": "2:00:00",
-            "schedule": "continuous",
-            "time_zone": "UTC",
-            "max_checks": "50",
-            "max_attempts": "5",
-            "batch_size": "100",
-            **changes,
-        }
-
-    return make
+    return partial(job_form, queue, engine)
 
 
 def job_values(engine: SpeechEngine, queue: ProcessingQueue, **changes) -> dict:

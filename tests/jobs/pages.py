@@ -1,11 +1,14 @@
 """What the tests of the pages of jobs share: records, addresses, and the text of a page."""
 
 import uuid
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Record
+from queues.models import ProcessingQueue
+from transcription.models import SpeechEngine
 
 
 def make_records(job, tenant, number=1, **changes):
@@ -32,3 +35,28 @@ def shown(client, address, **query):
     page = client.get(address, query)
     assert page.status_code == 200, page.content.decode()[:2000]
     return page.content.decode()
+
+
+def job_form(queue: ProcessingQueue, engine: SpeechEngine, /, **changes: Any) -> dict[str, Any]:
+    """What the job form posts."""
+    return {
+        "name": "Second job",
+        "enabled": "on",
+        "access_scope": "tenants_only",
+        "data_source": "queue",
+        "source_queue": queue.pk,
+        "engine": engine.pk,
+        "clause_0_field": "user.license",
+        "clause_0_0": "is",
+        "clause_0_1": "speech_analytics",
+        "clause_1_field": "call.duration",
+        "clause_1_0": "between",
+        "clause_1_1": "0:15",
+        "clause_1_2": "2:00:00",
+        "schedule": "continuous",
+        "time_zone": "UTC",
+        "max_checks": "50",
+        "max_attempts": "5",
+        "batch_size": "100",
+        **changes,
+    }
