@@ -175,14 +175,28 @@ def _csv_entry(source: str, row: dict[Any, Any]) -> Entry:
             values["duration_s"] = float(values["duration_s"])
         if "started_at_offset_minutes" in values:
             values["started_at_offset_minutes"] = int(values["started_at_offset_minutes"])
+        if "hold_events" in values:
+            values["hold_events"] = [_csv_hold(event) for event in values["hold_events"].split(";") if event.strip()]
         if "confidential" in values:
             # Any other word stays text, which the metadata refuse.
             words = {"true": True, "false": False}
             values["confidential"] = words.get(values["confidential"].strip().lower(), values["confidential"])
+    except InvalidInput as error:
+        return Entry(source, values, error)
     except ValueError:
         field_name = "duration_s" if isinstance(values.get("duration_s"), str) else "started_at_offset_minutes"
         return Entry(source, values, InvalidInput(field_name, _("Use a number.")))
     return Entry(source, values)
+
+
+def _csv_hold(text: str) -> dict[str, Any]:
+    """From ``hold 12.5-40``. Raises InvalidInput."""
+    kind, _space, span = text.strip().partition(" ")
+    start, _dash, end = span.strip().partition("-")
+    try:
+        return {"type": kind, "start_s": float(start), "end_s": float(end)}
+    except ValueError:
+        raise InvalidInput("hold_events", _("Write events like: hold 12.5-40; wait_in_queue 0-12.5")) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from conversations.models import Channel, Direction
+from conversations.models import Channel, Direction, HoldEvent
 from core.errors import InvalidInput
 
 MAX_TAGS = 20
 MAX_TAG_CHARS = 60
+MAX_HOLD_EVENTS = 200
 MAX_DURATION_S = 7 * 24 * 3600
 DEFAULT_LANGUAGE = "en-US"
 # Before telephones were recorded by computers, and a clock that runs ahead of ours.
@@ -35,6 +36,15 @@ TEXT_LIMITS = {
     "queue_name": 120,
 }
 _UNSTORABLE = {"Cc", "Cs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold or wait-in-queue event; seconds from the start of the audio."""
+
+    type: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +70,7 @@ class CallMetadata:
     tags: tuple[str, ...] = ()
     duration_s: float | None = None
     confidential: bool = False
+    hold_events: tuple[Hold, ...] = ()
 
     def __post_init__(self) -> None:
         for name, limit in TEXT_LIMITS.items():
@@ -74,6 +85,7 @@ class CallMetadata:
         _check_duration(self.duration_s)
         if not isinstance(self.confidential, bool):
             raise InvalidInput("confidential", _("Use true or false."))
+        _check_hold_events(self.hold_events)
 
 
 def read_metadata(raw: Mapping[str, Any], *, base_time: datetime | None = None) -> CallMetadata:
@@ -92,7 +104,17 @@ def read_metadata(raw: Mapping[str, Any], *, base_time: datetime | None = None) 
         raise InvalidInput("external_id", _("Every call needs an external id."))
     if isinstance(values.get("tags"), list):
         values["tags"] = tuple(values["tags"])
+    if "hold_events" in values:
+        values["hold_events"] = _hold_events(values["hold_events"])
     return CallMetadata(**values)
+
+
+def _hold_events(raw: object) -> tuple[Hold, ...]:
+    """From ``[{"type": "hold", "start_s": 12.5, "end_s": 40}]``."""
+    names = {field.name for field in fields(Hold)}
+    if not isinstance(raw, list) or any(not isinstance(event, dict) or event.keys() != names for event in raw):
+        raise InvalidInput("hold_events", _("This must be a list of events, each with type, start_s and end_s."))
+    return tuple(Hold(**event) for event in raw)
 
 
 def _start(values: dict[str, Any], base_time: datetime | None) -> datetime:
@@ -148,11 +170,34 @@ def _check_tags(value: object) -> None:
     if len(value) > MAX_TAGS:
         raise InvalidInput("tags", _("Use at most %(limit)d tags.") % {"limit": MAX_TAGS})
     for tag in value:
-        _check_text("tags", tag, MAX_TAG_CHARS)
-        if not tag.strip():
-            raise InvalidInput("tags", _("A tag must not be empty."))
+        check_tag("tags", tag)
     if len(set(value)) != len(value):
         raise InvalidInput("tags", _("A tag is given twice."))
+
+
+def check_tag(name: str, value: object) -> None:
+    """Raise InvalidInput for the field ``name`` when ``value`` cannot be a tag."""
+    _check_text(name, value, MAX_TAG_CHARS)
+    if not str(value).strip():
+        raise InvalidInput(name, _("A tag must not be empty."))
+
+
+def _check_hold_events(value: object) -> None:
+    if not isinstance(value, tuple):
+        raise InvalidInput("hold_events", _("This must be a list of events, each with type, start_s and end_s."))
+    if len(value) > MAX_HOLD_EVENTS:
+        raise InvalidInput("hold_events", _("Use at most %(limit)d events.") % {"limit": MAX_HOLD_EVENTS})
+    for event in value:
+        _check_choice("hold_events", event.type, HoldEvent.values)
+        if not all(_is_seconds(moment) for moment in (event.start_s, event.end_s)):
+            raise InvalidInput("hold_events", _("start_s and end_s are seconds, between 0 and 7 days."))
+        if event.start_s >= event.end_s:
+            raise InvalidInput("hold_events", _("An event must end after it starts."))
+
+
+def _is_seconds(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return number and 0 <= value <= MAX_DURATION_S  # type: ignore[operator]
 
 
 def _check_duration(value: object) -> None:

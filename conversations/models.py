@@ -1,5 +1,7 @@
 """Calls, recordings and transcripts. These tables are in every tenant's schema and nowhere else."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
@@ -25,6 +27,13 @@ class Direction(models.TextChoices):
     OUTBOUND = "outbound", _("Outbound")
     INTERNAL = "internal", _("Internal")
     UNKNOWN = "unknown", _("Unknown")
+
+
+class HoldEvent(models.TextChoices):
+    """Stretches of a call in which nobody talks to the caller: music and announcements, as the phone platform tells."""
+
+    HOLD = "hold", _("Hold")
+    WAIT_IN_QUEUE = "wait_in_queue", _("Wait in queue")
 
 
 class TranscriptionState(models.TextChoices):
@@ -62,6 +71,8 @@ class Call(models.Model):
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True, verbose_name=_("tags"))
     # Old code that runs beside a migration writes rows without it: the database knows the default, too.
     confidential = models.BooleanField(_("confidential"), default=False, db_default=False)
+    # [{"type": a HoldEvent, "start_ms", "end_ms"}], in order; as the platform tells them, beyond the audio's end, too.
+    hold_events: Any = models.JSONField(_("hold and wait-in-queue events"), default=list, db_default=[])
     transcription_state = models.CharField(
         _("transcription"), max_length=12, choices=TranscriptionState, default=TranscriptionState.NONE
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conversations.codec import Packed, pack
 from conversations.normalising import normalise
+from conversations.quiet import Spans, without_quiet
 from core.transcripts import TranscriptData
 
 
@@ -20,7 +21,10 @@ class PreparedTranscript:
     duration_ms: int
 
 
-def prepare_transcript(data: TranscriptData, duration_ms: int) -> PreparedTranscript:
-    """Hold what an engine says to the rules of the store and to the decoded duration (hostile 3I2), and pack it."""
-    clean = normalise(data, duration_ms)
+def prepare_transcript(data: TranscriptData, duration_ms: int, quiet: Spans = ()) -> PreparedTranscript:
+    """Hold what an engine says to the rules of the store and to the decoded duration (hostile 3I2), and pack it.
+
+    Words in the ``quiet`` spans (start, end in milliseconds) are left out.
+    """
+    clean = without_quiet(normalise(data, duration_ms), quiet)
     return PreparedTranscript(pack(clean), clean.language, clean.model, clean.duration_ms)

@@ -40,7 +40,10 @@ class RecordingFacts:
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What a job needs to know of a call to filter, gate and upload it. ``recording`` None: there is no audio."""
+    """What a job needs to know of a call to filter, gate and upload it. ``recording`` None: there is no audio.
+
+    ``quiet`` are the (start, end) of hold and waiting in the queue, in milliseconds.
+    """
 
     call_id: uuid.UUID
     user_id: uuid.UUID | None
@@ -55,6 +58,7 @@ class CallFacts:
     queue_name: str
     external_id: str
     started_at: datetime
+    quiet: tuple[tuple[int, int], ...] = ()
 
 
 def visible_calls(user: User) -> TenantQuerySet:
@@ -132,7 +136,18 @@ def transcript_data(transcript: Transcript) -> TranscriptData:
 
 
 FACTS = (
-    *("direction", "language", "tags", "group", "duration_ms", "channel", "queue_name", "external_id", "started_at"),
+    *(
+        "direction",
+        "language",
+        "tags",
+        "group",
+        "duration_ms",
+        "channel",
+        "queue_name",
+        "external_id",
+        "started_at",
+        "hold_events",
+    ),
     "user__username",
 )
 
@@ -172,6 +187,7 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
             queue_name=call.queue_name,
             external_id=call.external_id,
             started_at=call.started_at,
+            quiet=tuple((event["start_ms"], event["end_ms"]) for event in call.hold_events),
         )
         for call in Call.objects.filter(pk__in=ids).select_related("user").only(*FACTS)
     }

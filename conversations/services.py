@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from accounts.services import key_of
 from audit.services import append
 from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
 from conversations.intake import Prepared, preparing
-from conversations.metadata import CallMetadata, duration_lies
+from conversations.metadata import MAX_TAGS, CallMetadata, duration_lies
 from conversations.models import Call, Recording, Transcript, TranscriptionState
 from conversations.preparing import PreparedTranscript
 from core.errors import Conflict, InvalidInput
@@ -119,6 +119,10 @@ def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | No
         queue_name=metadata.queue_name,
         language=metadata.language,
         tags=list(metadata.tags),
+        hold_events=[
+            {"type": event.type, "start_ms": round(event.start_s * 1000), "end_ms": round(event.end_s * 1000)}
+            for event in sorted(metadata.hold_events, key=lambda event: (event.start_s, event.end_s))
+        ],
         confidential=metadata.confidential,
     )
 
@@ -254,6 +258,36 @@ def set_transcription_states(*, states: dict[uuid.UUID, tuple[str, str]]) -> Non
         Call.objects.filter(pk__in=call_ids).update(
             transcription_state=TranscriptionState(state), transcription_reason=reason[:80]
         )
+
+
+RETAG = """
+UPDATE conversations_call AS call SET tags = made.tags
+FROM (
+    SELECT id, CASE WHEN %(assign)s = '' OR %(assign)s = ANY(tags) OR cardinality(tags) >= %(limit)s THEN tags
+        ELSE array_append(tags, %(assign)s) END AS tags
+    FROM (SELECT id, array_remove(tags, %(clear)s) AS tags FROM conversations_call
+          WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE) AS kept
+) AS made
+WHERE call.id = made.id AND call.tags IS DISTINCT FROM made.tags
+RETURNING call.id
+"""
+
+
+@transaction.atomic
+def retag_calls(*, tenant: Tenant, call_ids: Sequence[uuid.UUID], clear: str, assign: str) -> int:
+    """Take the tag ``clear`` from the calls and give them ``assign`` (empty: neither); return how many changed.
+
+    One statement and, for those that changed, “Updated” to the queues. A call that has as many tags as a call may have
+    gets no further one.
+    """
+    _inside(tenant)
+    values: dict[str, Any] = {"ids": list(call_ids), "clear": clear, "assign": assign, "limit": MAX_TAGS}
+    with connection.cursor() as cursor:
+        cursor.execute(RETAG, values)
+        changed = sorted(row[0] for row in cursor.fetchall())
+    if changed:
+        publish(tenant=tenant, event=Event.CALL_UPDATED, record_ids=changed)
+    return len(changed)
 
 
 @transaction.atomic

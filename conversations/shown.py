@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from conversations.exports import EXPORTS, speaker_name
-from conversations.models import Call, Recording, Transcript
+from conversations.models import Call, HoldEvent, Recording, Transcript
 from conversations.selectors import may_download, may_play, may_read, transcript_data
 from core.outcomes import Reason
 from core.transcripts import TranscriptData
@@ -36,6 +36,7 @@ def call_context(user: User, call: Call, recording: Recording | None, transcript
         "warnings": data.warnings if data else (),
         "turns": _turns(data) if data else [],
         "speakers": _speakers(data, recording),
+        "quiet": _quiet(call),
         "audio": _audio(user, call, recording, words=data is not None),
         "audio_note": _audio_note(user, call, recording),
         "downloads": _downloads(user, call, recording, readable=data is not None),
@@ -58,6 +59,19 @@ def _turns(data: TranscriptData) -> list[dict[str, Any]]:
         }
         for index, turn in enumerate(data.segments)
     ]
+
+
+def _quiet(call: Call) -> list[dict[str, Any]]:
+    """Hold and waiting in the queue within the call: what it is, from and until when."""
+    length = call.duration_ms or max((event["end_ms"] for event in call.hold_events), default=0)
+    spans = []
+    for event in call.hold_events:
+        start, end = min(event["start_ms"], length), min(event["end_ms"], length)
+        if start < end:
+            clocks = (spoken_duration(start), spoken_duration(end))
+            label = HoldEvent(event["type"]).label
+            spans.append({"label": label, "start_ms": start, "end_ms": end, "from": clocks[0], "until": clocks[1]})
+    return spans
 
 
 def _speakers(data: TranscriptData | None, recording: Recording | None) -> list[dict[str, Any]]:

@@ -112,6 +112,8 @@ class ChangeWriter:
         self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
         self._account(ours)
         completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
+        if completed and (self.job.clear_tag or self.job.assign_tag):
+            self.kind.tag(tenant, completed, clear=self.job.clear_tag, assign=self.job.assign_tag)
         queues = self.job.publish_to.filter(enabled=True)
         put(
             tenant=tenant,

@@ -46,12 +46,13 @@ def starts_shown(cron: str, time_zone: str, count: int = 5) -> list[str]:
 def setting_names(jobs: Iterable[JobDefinition]) -> dict[int, str]:
     """What each job works with (its engine), by job id: one query a kind, whatever the number of jobs."""
     listed = list(jobs)
-    choices = {key: kinds()[key].choices() for key in {job.kind for job in listed} if key in kinds()}
+    settings = {key: kinds()[key].setting_fields() for key in {job.kind for job in listed} if key in kinds()}
     names = {}
     for job in listed:
         labels = [
-            dict(options).get(str(job.settings.get(name)), _("(deleted)"))
-            for name, options in choices.get(job.kind, {}).items()
+            dict(setting.choices).get(str(job.settings.get(setting.name)), _("(deleted)"))
+            for setting in settings.get(job.kind, [])
+            if setting.choices is not None
         ]
         names[job.pk] = ", ".join(labels)
     return names
@@ -62,4 +63,9 @@ def facts(job: JobDefinition) -> list[tuple[str, str]]:
     kind = kinds().get(job.kind)
     described = kind.describe(job.settings) if kind is not None else []
     clauses = " · ".join(filter_texts(job))
-    return [*described, (_("Filtering criteria"), clauses or _("none: every record of the queue"))]
+    tags = [(_("Clear a tag"), job.clear_tag), (_("Assign a tag"), job.assign_tag)]
+    return [
+        *described,
+        (_("Filtering criteria"), clauses or _("none: every record of the queue")),
+        *((label, tag) for label, tag in tags if tag),
+    ]

@@ -1,7 +1,7 @@
 """Fields of the job form: durations as people write them, and the clauses of the filtering criteria."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from conversations.metadata import MAX_TAG_CHARS, check_tag
+from core.errors import InvalidInput
 from core.filters import DayField
 from jobs.filters import MAX_CLAUSES, MAX_TEXT, UNARY, FilterField, Op, ValueType
 from jobs.wording import clock
@@ -42,6 +44,41 @@ class ClockField(forms.CharField):
             return seconds_of(text)
         except ValueError:
             raise ValidationError(_("Write a duration as m:ss, h:mm:ss or in seconds.")) from None
+
+
+class SuggestedInput(forms.TextInput):
+    """A text input that offers ``suggestions``; anything else may be typed too."""
+
+    template_name = "jobs/suggested_input.html"
+    suggestions: Sequence[str] = ()
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """With the list and its id."""
+        context = super().get_context(name, value, attrs)
+        widget = context["widget"]
+        widget["list_id"] = f"{widget['attrs'].get('id', name)}_list"
+        widget["attrs"]["list"] = widget["list_id"]
+        widget["suggestions"] = self.suggestions
+        return context
+
+
+class TagField(forms.CharField):
+    """An optional tag, by the rules of the tags of calls; offers those that jobs name already (domain T21)."""
+
+    widget = SuggestedInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "max_length": MAX_TAG_CHARS, **kwargs})
+
+    def clean(self, value: Any) -> str:
+        """The tag, or an empty text."""
+        tag: str = super().clean(value)
+        if tag:
+            try:
+                check_tag("tag", tag)
+            except InvalidInput as error:
+                raise ValidationError(error.message) from None
+        return tag
 
 
 class ClauseWidget(forms.MultiWidget):

@@ -10,10 +10,11 @@ from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
 from core.forms import EnableField, VersionedForm
-from jobs.form_fields import AddClauseWidget, ClauseField, rows_of
+from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, JobDefinition, Schedule
 from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
+from jobs.selectors import known_tags
 from queues.models import AccessScope, ProcessingQueue
 from tenants.forms import ScopeFields
 
@@ -37,6 +38,8 @@ class JobForm(ScopeFields, VersionedForm):
     access_scope = forms.ChoiceField(label=_("Access scope"), choices=AccessScope.choices)
     data_source = forms.ChoiceField(label=_("Data source"), choices=DataSource.choices)
     source_queue = forms.ModelChoiceField(label=_("Source Queue"), queryset=ProcessingQueue.objects.order_by("name"))
+    clear_tag = TagField(label=_("Clear a tag"))
+    assign_tag = TagField(label=_("Assign a tag"))
     publish_to = forms.ModelMultipleChoiceField(
         label=_("Publish to queue(s)"),
         queryset=ProcessingQueue.objects.order_by("name"),
@@ -79,6 +82,9 @@ class JobForm(ScopeFields, VersionedForm):
         self.job, self.kind = job, kind
         super().__init__(*args, **kwargs)
         self.offer_scope(editor, job)
+        for name in ("clear_tag", "assign_tag"):
+            widget: SuggestedInput = self.fields[name].widget  # type: ignore[assignment]
+            widget.suggestions = known_tags()
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.
@@ -87,19 +93,22 @@ class JobForm(ScopeFields, VersionedForm):
             ("", ["name", "enabled", "access_scope", "tenant", "tenant_groups"]),
             ("", ["data_source", "source_queue", *self.setting_names]),
             (str(_("Filtering criteria")), [*self.clause_names, "add_fact"]),
-            (str(_("After success")), ["publish_to"]),
+            (str(_("After success")), ["clear_tag", "assign_tag", "publish_to"]),
             (str(_("Schedule")), ["schedule", "start_at", "weekday", "month_day", "cron", "time_zone"]),
         ]
 
     def _add_settings(self) -> list[str]:
-        """Choices of the kind. Its labels stand in ``describe``, in the same order."""
+        """What the kind wants to know."""
         names = []
-        labels = [label for label, _value in self.kind.describe({})]
-        for (name, choices), label in zip(self.kind.choices().items(), labels, strict=True):
-            self.fields[name] = forms.ChoiceField(label=label, choices=[("", "—"), *choices])
+        for setting in self.kind.setting_fields():
+            shared: dict[str, Any] = {"label": setting.label, "help_text": setting.help_text}
+            if setting.choices is None:
+                self.fields[setting.name] = forms.BooleanField(required=False, **shared)
+            else:
+                self.fields[setting.name] = forms.ChoiceField(choices=[("", "—"), *setting.choices], **shared)
             if self.job is not None:
-                self.initial.setdefault(name, self.job.settings.get(name))
-            names.append(name)
+                self.initial.setdefault(setting.name, self.job.settings.get(setting.name))
+            names.append(setting.name)
         return names
 
     def _add_clauses(self) -> list[str]:
@@ -167,6 +176,8 @@ class JobForm(ScopeFields, VersionedForm):
             "access_scope",
             "data_source",
             "source_queue",
+            "clear_tag",
+            "assign_tag",
             "schedule",
             "time_zone",
             *self.advanced,
@@ -196,6 +207,8 @@ def initial_of(job: JobDefinition) -> dict[str, Any]:
         "tenant",
         "data_source",
         "source_queue",
+        "clear_tag",
+        "assign_tag",
         "schedule",
         "cron",
         "time_zone",

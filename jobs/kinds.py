@@ -93,6 +93,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingField:
+    """One setting of a kind in the job form: a choice, or a switch when ``choices`` is None."""
+
+    name: str
+    label: str
+    choices: Sequence[tuple[str, str]] | None = None
+    help_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """The facts of "Why?" as of now: the kind's own checks, filters, and the request that would be made of ``meter``."""
 
@@ -213,8 +223,8 @@ class Kind(Protocol):
         """Label and value of each setting, for the job page."""
         ...
 
-    def choices(self) -> dict[str, list[tuple[str, str]]]:
-        """Choices of the settings' form fields."""
+    def setting_fields(self) -> list[SettingField]:
+        """The settings as the job form asks for them."""
         ...
 
     def explain(
@@ -246,6 +256,10 @@ class Kind(Protocol):
 
     def cleanup_settings(self, job_settings: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
         """The settings under which ``remote`` was made: the job may have another engine by now."""
+        ...
+
+    def tag(self, tenant: Tenant, record_ids: Sequence[uuid.UUID], *, clear: str, assign: str) -> None:
+        """Clear and assign a tag (empty: none) on completed records, inside the tenant and the caller's transaction."""
         ...
 
     def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:

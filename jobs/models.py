@@ -47,6 +47,8 @@ class JobDefinition(models.Model):
     publish_to = models.ManyToManyField(
         ProcessingQueue, blank=True, related_name="fed_by", verbose_name=_("publish to queue(s)")
     )
+    clear_tag = models.CharField(_("clear a tag"), max_length=60, blank=True, default="", db_default="")
+    assign_tag = models.CharField(_("assign a tag"), max_length=60, blank=True, default="", db_default="")
     settings: Any = models.JSONField(default=dict, verbose_name=_("settings of the kind"))
     filters: Any = models.JSONField(default=list, verbose_name=_("filtering criteria"))
     schedule = models.CharField(_("schedule"), max_length=12, choices=Schedule, default=Schedule.CONTINUOUS)

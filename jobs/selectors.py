@@ -118,6 +118,16 @@ def reached(user: User, tenant: str = "tenant") -> Q:
     return Q(**{f"{tenant}__in": visible_tenants(user)})
 
 
+def known_tags() -> list[str]:
+    """Every tag that a job clears, assigns or filters on, in order: what the job form offers."""
+    named = JobDefinition.objects.order_by().values_list("clear_tag", "assign_tag", "filters")
+    tags: set[str] = set()
+    for clear, assign, clauses in named:
+        tags |= {clear, assign}
+        tags |= {clause["value"] for clause in clauses if clause["field"] == "call.tag" and clause["value"]}
+    return sorted(tags - {""})
+
+
 def runs_of(job: JobDefinition) -> QuerySet[Run]:
     """Runs of the job, annotated with ``recovered_by_guide``: completed records that needed a check or met an error.
 

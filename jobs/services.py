@@ -74,6 +74,8 @@ def checked_values(
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))
     if values["access_scope"] == AccessScope.TENANT_GROUPS and not tenant_groups:
         raise InvalidInput("tenant_groups", _("The scope “Tenant groups” needs at least one group."))
+    if values.get("assign_tag") and values["assign_tag"] == values.get("clear_tag"):
+        raise InvalidInput("assign_tag", _("A job cannot clear and assign the same tag."))
     values = {**values, "settings": kind.clean_settings(values["settings"])}
     values["filters"] = filters.validate(values["filters"], kind.filter_fields)
     values["next_start_at"] = None

@@ -15,7 +15,7 @@ from conversations.audio import AudioUnavailable, extension_of, read_recording
 from conversations.models import TranscriptionState
 from conversations.preparing import prepare_transcript
 from conversations.selectors import CallFacts, call_facts
-from conversations.services import NewTranscript, set_transcription_states, store_transcripts
+from conversations.services import NewTranscript, retag_calls, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.filters import judge_filters
@@ -29,6 +29,7 @@ from jobs.kinds import (
     Hold,
     KindPaused,
     Refuse,
+    SettingField,
     StillPending,
     Submitted,
     Verdict,
@@ -51,10 +52,11 @@ from transcription.services import pause_engine
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What the provider calls need: the audio and its language."""
+    """What the provider calls need: the audio and its language; ``quiet`` spans (ms) are not transcribed."""
 
     audio: AudioSource
     language: str
+    quiet: tuple[tuple[int, int], ...] = ()
 
 
 class TranscriptionKind:
@@ -71,18 +73,27 @@ class TranscriptionKind:
         engine = SpeechEngine.objects.filter(pk=values.get("engine") or 0).first()
         if engine is None:
             raise InvalidInput("engine", _("Choose the transcription engine of the job."))
-        return {"engine": engine.pk}
+        return {"engine": engine.pk, "ignore_moh": bool(values.get("ignore_moh"))}
 
     def describe(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The engine's name."""
+        """The engine's name, and what is left out."""
         engine = SpeechEngine.objects.filter(pk=values.get("engine") or 0).first()
-        return [(_("Transcription engine"), engine.name if engine else _("(deleted)"))]
+        return [
+            (_("Transcription engine"), engine.name if engine else _("(deleted)")),
+            (_("Ignore MoH"), _("Yes") if values.get("ignore_moh") else _("No")),
+        ]
 
-    def choices(self) -> dict[str, list[tuple[str, str]]]:
-        """The engines."""
-        return {
-            "engine": [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]
-        }
+    def setting_fields(self) -> list[SettingField]:
+        """The engine, and whether to leave out hold and waiting in the queue (domain T19)."""
+        engines = [(str(pk), name) for pk, name in SpeechEngine.objects.order_by("name").values_list("pk", "name")]
+        help_text = _(
+            "Leaves out the words during hold and waiting in the queue, where the phone platform tells of these. "
+            "The whole audio is still sent and counted."
+        )
+        return [
+            SettingField("engine", _("Transcription engine"), engines),
+            SettingField("ignore_moh", _("Ignore MoH"), help_text=help_text),
+        ]
 
     def explain(
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
@@ -127,7 +138,7 @@ class TranscriptionKind:
             raise KindPaused(
                 _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
             )
-        return TranscriptionSession(engine, _adapter(engine), filters)
+        return TranscriptionSession(engine, _adapter(engine), filters, ignore_moh=bool(job_settings.get("ignore_moh")))
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> "TranscriptionSession":
         """Open the engine for deleting; a disabled or paused one still deletes."""
@@ -137,6 +148,10 @@ class TranscriptionKind:
     def cleanup_settings(self, job_settings: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
         """The engine that made the remote job, which the job may have left since."""
         return {"engine": remote.get("engine", job_settings["engine"])}
+
+    def tag(self, tenant: Tenant, record_ids: Sequence[uuid.UUID], *, clear: str, assign: str) -> None:
+        """On the calls."""
+        retag_calls(tenant=tenant, call_ids=record_ids, clear=clear, assign=assign)
 
     def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
         """Show state and reason on the calls; a completed one is marked together with its transcript."""
@@ -152,8 +167,15 @@ class TranscriptionKind:
 class TranscriptionSession:
     """One engine, opened for a pass or a clean-up."""
 
-    def __init__(self, engine: SpeechEngine, adapter: Adapter, filters: Sequence[Mapping[str, Any]]) -> None:
-        self.engine, self.adapter, self.filters = engine, adapter, filters
+    def __init__(
+        self,
+        engine: SpeechEngine,
+        adapter: Adapter,
+        filters: Sequence[Mapping[str, Any]],
+        *,
+        ignore_moh: bool = False,
+    ) -> None:
+        self.engine, self.adapter, self.filters, self.ignore_moh = engine, adapter, filters, ignore_moh
         self.concurrency = adapter.concurrency
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
@@ -197,7 +219,8 @@ class TranscriptionSession:
         if refusal is not None:
             return refusal
         source = _source(call, key)
-        return Go(Payload(source, call.language or "en-US"), source.duration_ms / 1000)
+        quiet = call.quiet if self.ignore_moh else ()
+        return Go(Payload(source, call.language or "en-US", quiet), source.duration_ms / 1000)
 
     async def open(self) -> None:
         """Open the adapter."""
@@ -228,7 +251,7 @@ class TranscriptionSession:
             raise state.error
         data = await self.adapter.fetch(remote)
         # Normalising and packing take processor time: not in the event loop, and not in the commit's transaction.
-        return Finished(await asyncio.to_thread(prepare_transcript, data, payload.audio.duration_ms))
+        return Finished(await asyncio.to_thread(prepare_transcript, data, payload.audio.duration_ms, payload.quiet))
 
     async def clean_up(self, remote: dict[str, Any]) -> None:
         """Delete the job at the provider."""

@@ -114,6 +114,12 @@ if (box) {
       dragToSeek: true,
       cspNonce: document.querySelector('meta[name="csp-nonce"]')?.content,
     });
+    // Hold and waiting in the queue, shaded over the lanes.
+    for (const span of box.querySelectorAll("[data-start-ms]")) {
+      span.style.left = `${(100 * span.dataset.startMs) / ms}%`;
+      span.style.width = `${(100 * (span.dataset.endMs - span.dataset.startMs)) / ms}%`;
+      span.hidden = false;
+    }
     wave.on("interaction", tell);
     const repaint = () => wave.setOptions({ splitChannels: lanes(peaks.length), cursorColor: colour("p-probe-cursor") });
     document.addEventListener("p:theme", repaint);

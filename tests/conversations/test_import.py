@@ -152,26 +152,35 @@ def write_csv(folder, rows: list[dict]) -> None:
 def test_a_csv_takes_the_place_of_sidecars(acme, inside, folder):
     audio_file(folder, "a.wav")
     start = START.isoformat()
+    base = {"audio": "", "started_at": start, "tags": "", "duration_s": "", "hold_events": ""}
+    held = "wait_in_queue 0-0.5; hold 1-2.25"
     write_csv(
         folder,
         [
-            {"external_id": "a", "audio": "a.wav", "started_at": start, "tags": "x; y", "duration_s": "3.2"},
-            {"external_id": "b", "audio": "", "started_at": start, "tags": "", "duration_s": ""},
-            {"external_id": "c", "audio": "", "started_at": start, "tags": "", "duration_s": "long"},
-            {"external_id": "a", "audio": "", "started_at": start, "tags": "", "duration_s": ""},
+            {**base, "external_id": "a", "audio": "a.wav", "tags": "x; y", "duration_s": "3.2", "hold_events": held},
+            {**base, "external_id": "b"},
+            {**base, "external_id": "c", "duration_s": "long"},
+            {**base, "external_id": "a"},
+            {**base, "external_id": "e", "hold_events": "hold for long"},
         ],
     )
     with (folder / "calls.csv").open("a") as file:
-        file.write(f"d,,{start},,,extra cell\n")
+        file.write(f",{start},,,,d,extra cell\n")
     code, _screen, report = run(folder)
     assert code == 1
     assert refusals(report) == {
         "calls.csv row 4": "duration_s",
         "calls.csv row 5": "external_id",
-        "calls.csv row 6": "columns",
+        "calls.csv row 6": "hold_events",
+        "calls.csv row 7": "columns",
     }
     with inside(acme):
-        assert Call.objects.get(external_id="a").tags == ["x", "y"]
+        taken = Call.objects.get(external_id="a")
+        assert taken.tags == ["x", "y"]
+        assert taken.hold_events == [
+            {"type": "wait_in_queue", "start_ms": 0, "end_ms": 500},
+            {"type": "hold", "start_ms": 1000, "end_ms": 2250},
+        ]
         assert Call.objects.count() == 2
 
 
