@@ -9,7 +9,8 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,14 +20,15 @@ from django.db import connection, transaction
 from core.outcomes import Reason
 from jobs.filters import Op
 from jobs.kinds import Foreseen, Kind, KindPaused, kinds
-from jobs.models import Record
+from jobs.models import JobDefinition, Record
 from jobs.passes import Scope
-from queues.models import QueueItem
+from queues.models import AccessScope, QueueItem
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
 
 SAMPLE = 1000
 TENANTS = 50
+JOBS = 20
 TIME_S = 5.0
 SAMPLING_MS = 3000
 KEPT_S = 60
@@ -132,22 +134,70 @@ def _foresee(kind: Kind, question: Question, tenant: Tenant, ids: Sequence[uuid.
 
 
 def _sample(kind: Kind, question: Question) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """The newest conversations: what is pending in the queue, then what jobs took; within the viewer's reach."""
+    """The newest conversations of the job's scope: what is pending in the queue, then what jobs took.
+
+    Of named tenants each gives its share: the newest of the platform would hold few or none of theirs.
+    """
+    reach = None if question.reach is None else set(question.reach)
+    if question.access_scope in (AccessScope.ONE_TENANT, AccessScope.TENANT_GROUPS):
+        named = [tenant_id for tenant_id in question.tenant_ids if reach is None or tenant_id in reach]
+        return _newest_of(kind, question, [uuid.UUID(tenant_id) for tenant_id in named[:TENANTS]])
     pending = QueueItem.objects.filter(queue=question.queue, record_type=kind.record_type)
     taken = Record.objects.filter(record_type=kind.record_type)
-    if question.reach is not None:
-        reach = [uuid.UUID(tenant_id) for tenant_id in question.reach]
+    if reach is not None:
         pending, taken = pending.filter(tenant__in=reach), taken.filter(tenant__in=reach)
+    if question.access_scope == AccessScope.TENANTS_ONLY:
+        pending, taken = pending.exclude(tenant__is_system=True), taken.exclude(tenant__is_system=True)
     names = ("tenant_id", "record_id")
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(SAMPLING_MS)])
+    with _soon():
         # Twice as many records: one that several jobs took counts once.
         rows = [
             *pending.order_by("-pk").values_list(*names)[:SAMPLE],
             *taken.order_by("-pk").values_list(*names)[: 2 * SAMPLE],
         ]
     return list(dict.fromkeys(rows))[:SAMPLE]
+
+
+NEWEST_OF = """
+SELECT tenant.id, found.record_id FROM unnest(%(tenants)s::uuid[]) AS tenant(id)
+CROSS JOIN LATERAL (
+    (SELECT record_id FROM queues_queueitem
+     WHERE queue_id = %(queue)s AND tenant_id = tenant.id AND record_type = %(type)s
+     ORDER BY record_id DESC LIMIT %(each)s)
+    UNION
+    (SELECT taken.record_id FROM unnest(%(jobs)s::bigint[]) AS job(id) CROSS JOIN LATERAL (
+        SELECT record_id FROM jobs_record
+        WHERE job_id = job.id AND tenant_id = tenant.id AND record_type = %(type)s
+        ORDER BY record_id DESC LIMIT %(each)s) AS taken)
+    ORDER BY record_id DESC LIMIT %(each)s
+) AS found
+"""
+
+
+def _newest_of(kind: Kind, question: Question, tenants: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """By the unique indexes of items and records; ids of conversations grow with time."""
+    if not tenants:
+        return []
+    jobs = JobDefinition.objects.filter(kind=kind.key).order_by("-pk").values_list("pk", flat=True)
+    values: dict[str, Any] = {
+        "tenants": list(tenants),
+        "queue": question.queue,
+        "type": kind.record_type.value,
+        "jobs": list(jobs[:JOBS]),
+        "each": -(-SAMPLE // len(tenants)),
+    }
+    with _soon(), connection.cursor() as cursor:
+        cursor.execute(NEWEST_OF, values)
+        return list(cursor.fetchall())
+
+
+@contextmanager
+def _soon() -> Iterator[None]:
+    """A transaction whose statements end after three seconds."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(SAMPLING_MS)])
+        yield
 
 
 def _cause(foreseen: Foreseen) -> Cause:

@@ -34,6 +34,7 @@ FIELDS = [
     ("month", gettext_lazy("month")),
     ("day-of-week", gettext_lazy("weekday")),
 ]
+LONGEST_STEPS = [59, 23, 31, 12, 7]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,21 @@ def next_starts(cron: str, time_zone: str, after: datetime, count: int = 1) -> l
 
 
 def _times(cron: str, start: datetime) -> CronSim:
+    _check_steps(cron)
     try:
         return CronSim(cron, start)
     except CronSimError as error:
         raise InvalidInput("cron", _what_is_wrong(cron, str(error), start)) from error
+
+
+def _check_steps(cron: str) -> None:
+    """A step beyond its field means one time only, which is never what was meant; the parser takes it."""
+    for part, (_name, label), longest in zip(cron.split(), FIELDS, LONGEST_STEPS, strict=True):
+        for term in part.split(","):
+            step = term.partition("/")[2]
+            if step.isdecimal() and int(step) > longest:
+                text = _("This is no valid cron expression: the step of the %(field)s is at most %(longest)d.")
+                raise InvalidInput("cron", text % {"field": label, "longest": longest})
 
 
 def _what_is_wrong(cron: str, error: str, start: datetime) -> str:

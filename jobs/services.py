@@ -9,7 +9,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from audit.services import append
+from audit.rivals import whose_change
+from audit.services import append, changes
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
 from core.moves import move
@@ -20,6 +21,8 @@ from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from jobs.schedules import TIMED, next_starts
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
+
+NOT_SET_BY_PEOPLE = {"id", "paused_at", "start_requested_at", "next_start_at", "version", "created_at"}
 
 
 def save_job(
@@ -46,17 +49,50 @@ def save_job(
             saved = JobDefinition.objects.create(**values)
         else:
             current = JobDefinition.objects.filter(pk=job.pk, version=job.version)
-            text = _("The job was changed by somebody else. Reload it and try again.")
-            move(current, conflict=text, **values, version=F("version") + 1)
+            old = _settings_of(JobDefinition.objects.filter(pk=job.pk).first())
+            if not current.update(**values, version=F("version") + 1):
+                raise Conflict(_whose_change(job, audit_tenant))
             saved = JobDefinition.objects.get(pk=job.pk)
         saved.tenant_groups.set(tenant_groups)
         saved.publish_to.set(publish_to)
-        _audit(saved, "job.created" if job is None else "job.changed", actor, audit_tenant)
+        if job is None:
+            _audit(saved, "job.created", actor, audit_tenant)
+        else:
+            before, after = changes(old, _settings_of(saved))
+            _audit(saved, "job.changed", actor, audit_tenant, before=before, after=after)
         ring_after_commit([saved.source_queue_id])
     if not saved.enabled:
         left = Record.objects.filter(job=saved)
         abort_records(records=left, actor=actor, audit_tenant=audit_tenant, chosen="job disabled")
     return saved
+
+
+def _settings_of(job: JobDefinition | None) -> dict[str, Any]:
+    """What a person sets, in plain values: what the audit trail compares."""
+    if job is None:
+        return {}
+    names = [field.name for field in JobDefinition._meta.concrete_fields if field.name not in NOT_SET_BY_PEOPLE]
+    values = {name: getattr(job, name) for name in names}
+    named = {name: str(value) for name, value in values.items() if isinstance(value, Tenant | ProcessingQueue)}
+    return {
+        **values,
+        **named,
+        "tenant_groups": sorted(group.name for group in job.tenant_groups.all()),
+        "publish_to": sorted(queue.name for queue in job.publish_to.all()),
+    }
+
+
+def _whose_change(job: JobDefinition, audit_tenant: Tenant) -> str:
+    """What stands above the form of the second of two people who saved the job."""
+    return whose_change(
+        tenant_id=audit_tenant.pk,
+        target_type="job",
+        target_id=str(job.pk),
+        actions=["job.changed"],
+        since=job.version,
+        words=lambda name, _value: str(JobDefinition._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        otherwise=_("The job was changed by somebody else. Reload it and try again."),
+    )
 
 
 def checked_values(
@@ -110,11 +146,15 @@ def _check_sole_reader(job: JobDefinition | None, source: ProcessingQueue) -> No
 def delete_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
     """Delete a job with its history. Raises Conflict while it has records in progress: stop the job first.
 
+    Also while calls still wait to show what became of its records: without these they would look at work for ever.
     The lock keeps a pass from moving queue items into a job that is about to go.
     """
     JobDefinition.objects.select_for_update().get(pk=job.pk)
-    if Record.objects.filter(job=job, state=Record.State.IN_PROGRESS).exists():
+    records = Record.objects.filter(job=job)
+    if records.filter(state=Record.State.IN_PROGRESS).exists():
         raise Conflict(_("The job has records in progress. Stop it first: that aborts them."))
+    if records.filter(mark_due=True).exists():
+        raise Conflict(_("Some calls do not show yet what became of them in this job. Try again in a minute."))
     _audit(job, "job.deleted", actor, audit_tenant)
     job.delete()
 
@@ -125,7 +165,7 @@ def clone_job(*, job: JobDefinition, name: str, actor: str, audit_tenant: Tenant
     if JobDefinition.objects.filter(name__iexact=name).exists():
         raise InvalidInput("name", _("There is a job with this name."))
     groups, queues = list(job.tenant_groups.all()), list(job.publish_to.all())
-    left_out = {"id", "name", "enabled", "paused_at", "start_requested_at", "next_start_at", "version", "created_at"}
+    left_out = {*NOT_SET_BY_PEOPLE, "name", "enabled"}
     copied = [field.attname for field in JobDefinition._meta.concrete_fields if field.name not in left_out]
     values = {attname: getattr(job, attname) for attname in copied}
     made = JobDefinition.objects.create(**values, name=name, enabled=False)
@@ -238,7 +278,15 @@ def delete_logs(*, job: JobDefinition, entries: QuerySet[LogEntry], actor: str, 
     return deleted
 
 
-def _audit(job: JobDefinition, action: str, actor: str, audit_tenant: Tenant, **details: Any) -> None:
+def _audit(
+    job: JobDefinition,
+    action: str,
+    actor: str,
+    audit_tenant: Tenant,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    **details: Any,
+) -> None:
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
@@ -250,6 +298,9 @@ def _audit(job: JobDefinition, action: str, actor: str, audit_tenant: Tenant, **
             "enabled": job.enabled,
             "schedule": job.schedule,
             "scope": job.access_scope,
+            "version": job.version,
             **details,
         },
+        before=before,
+        after=after,
     )

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from audit.services import append
+from audit.rivals import whose_change
+from audit.services import append, changes
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
 from core.moves import move
@@ -119,19 +120,49 @@ def save_queue(
         saved = ProcessingQueue.objects.create(**values)
     else:
         current = ProcessingQueue.objects.filter(pk=queue.pk, version=queue.version)
+        old = _settings_of(ProcessingQueue.objects.filter(pk=queue.pk).first())
         if not current.update(**values, version=queue.version + 1):
-            raise Conflict(_("The queue was changed by somebody else. Reload it and try again."))
+            raise Conflict(_whose_change(queue, audit_tenant))
         saved = ProcessingQueue.objects.get(pk=queue.pk)
     saved.tenant_groups.set(tenant_groups)
+    before, after = ({}, {}) if queue is None else changes(old, _settings_of(saved))
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
         action="queue.created" if queue is None else "queue.changed",
         target_type="queue",
         target_id=str(saved.pk),
-        details={"name": saved.name, "enabled": saved.enabled, "scope": saved.scope, "events": list(saved.events)},
+        details={"name": saved.name, "enabled": saved.enabled, "scope": saved.scope, "events": list(saved.events)}
+        | {"version": saved.version},
+        before=before,
+        after=after,
     )
     return saved
+
+
+def _settings_of(queue: ProcessingQueue | None) -> dict[str, Any]:
+    """What a person sets, in plain values: what the audit trail compares."""
+    if queue is None:
+        return {}
+    names = ("name", "enabled", "scope", "record_type", "events", "replicate")
+    return {
+        **{name: getattr(queue, name) for name in names},
+        "tenant": str(queue.tenant or ""),
+        "tenant_groups": sorted(group.name for group in queue.tenant_groups.all()),
+    }
+
+
+def _whose_change(queue: ProcessingQueue, audit_tenant: Tenant) -> str:
+    """What stands above the form of the second of two people who saved the queue."""
+    return whose_change(
+        tenant_id=audit_tenant.pk,
+        target_type="queue",
+        target_id=str(queue.pk),
+        actions=["queue.changed"],
+        since=queue.version,
+        words=lambda name, _value: str(ProcessingQueue._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        otherwise=_("The queue was changed by somebody else. Reload it and try again."),
+    )
 
 
 def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None:

@@ -207,8 +207,8 @@ def delete_message(job: JobDefinition, records: int) -> str:
     """Object, count and consequence of a deletion."""
     number = ngettext("%(n)s processing record", "%(n)s processing records", records) % {"n": f"{records:,}"}
     return _(
-        "The job “%(name)s” is deleted with its runs, logs and %(count)s. What is in progress is aborted. "
-        "The calls and their transcripts stay."
+        "The job “%(name)s” is deleted with its runs, logs and %(count)s. The calls and their transcripts stay. "
+        "A job that has records in progress is stopped first."
     ) % {"name": job.name, "count": number}
 
 

@@ -4,6 +4,7 @@
 const ASK_AGAIN_MS = 700;
 const TRIES = 12;
 const SHOWN = { start_at: ["hourly", "daily", "weekly", "monthly"], weekday: ["weekly"], month_day: ["monthly"], cron: ["cron"] };
+const PREVIEWED = ["access_scope", "tenant", "tenant_groups", "source_queue", "engine", "schedule", "cron", "start_at", "weekday", "month_day", "time_zone"];
 let round = 0;
 
 const formNow = () => document.querySelector("[data-job-form]")?.closest("form");
@@ -84,7 +85,7 @@ document.addEventListener("change", (event) => {
   if (!(field instanceof Element) || field.form !== form) return;
   if (field.name === "schedule") showSchedule();
   // What matches nothing or everything is said before anybody saves it.
-  if (field.name !== "add_fact" && complete(form) && (field.closest(".p-clause") || ["schedule", "cron", "start_at", "weekday", "month_day", "time_zone"].includes(field.name))) preview(false);
+  if (field.name !== "add_fact" && complete(form) && (field.closest(".p-clause") || PREVIEWED.includes(field.name))) preview(false);
 });
 
 showSchedule();

@@ -111,6 +111,7 @@ def test_the_second_of_two_admins_gets_a_conflict(root, values, job):
     assert root.post(url("edit", job.pk), values(version=1, name="First")).status_code == 302
     page = root.post(url("edit", job.pk), values(version=1, name="Second"))
     assert page.status_code == 409
+    assert re.search(r"Changed in the meantime by \S+ \([\d :-]+\): .*name", page.content.decode())
     assert 'value="Second"' in page.content.decode()
     assert JobDefinition.objects.get().name == "First"
 

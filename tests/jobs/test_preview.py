@@ -88,12 +88,15 @@ def test_everything_is_said(ask, people):
     assert ask(clause_1_1="0:01") == "All of the last 5 records match: nothing would be left out."
 
 
-def test_gates_of_the_ledger_and_the_scope_are_judged_too(ask, acme, globex):
+def test_gates_of_the_ledger_are_judged_too(ask, acme):
     set_limits(acme, org_month=0)
     assert "Monthly limit of the organisation is reached 2" in ask()
-    scoped = ask(access_scope="one_tenant", tenant=str(globex.pk))
-    assert scoped.startswith("None of the last 5")
-    assert "outside the access scope 5" in scoped
+
+
+def test_a_job_for_one_tenant_is_judged_by_the_newest_of_that_tenant(ask, sampled, acme, globex, monkeypatch):
+    monkeypatch.setattr(preview, "SAMPLE", 4)
+    assert ask(access_scope="one_tenant", tenant=str(globex.pk)) == "There is no record yet that could be judged."
+    assert ask(access_scope="one_tenant", tenant=str(acme.pk)).startswith("Of the last 4 records")
 
 
 def test_without_records_it_says_so(root, values, job):

@@ -70,6 +70,8 @@ def test_in_the_repeated_hour_the_next_start_is_never_one_that_is_over():
     [
         ("0 0 31 2 *", "never run: a month “2” has no day “31”"),
         ("0 0 30-31 2 *", "never run"),
+        ("*/99999999999999 * * * *", "the step of the minute is at most 59"),
+        ("0 0 * * 1,3/8", "the step of the weekday is at most 7"),
         ("0 0 31 4,6 *", "never run"),
         ("0 0 32 * *", "the day of the month cannot be “32”"),
         ("60 * * * *", "the minute cannot be “60”"),

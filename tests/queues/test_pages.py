@@ -67,7 +67,7 @@ def test_the_second_of_two_admins_gets_a_conflict_and_keeps_what_was_typed(root,
     assert root.post(url, values(name="First", version=1)).status_code == 302
     page = root.post(url, values(name="Second", version=1))
     assert page.status_code == 409
-    assert "changed by somebody else" in page.content.decode()
+    assert re.search(r"Changed in the meantime by \S+ \([\d :-]+\): .*name", page.content.decode())
     assert 'value="Second"' in page.content.decode()
     queue.refresh_from_db()
     assert (queue.name, queue.version) == ("First", 2)
