@@ -138,10 +138,10 @@ def _sample(kind: Kind, question: Question) -> list[tuple[uuid.UUID, uuid.UUID]]
 
     Of named tenants each gives its share: the newest of the platform would hold few or none of theirs.
     """
-    reach = None if question.reach is None else set(question.reach)
+    reach = None if question.reach is None else {uuid.UUID(tenant_id) for tenant_id in question.reach}
     if question.access_scope in (AccessScope.ONE_TENANT, AccessScope.TENANT_GROUPS):
-        named = [tenant_id for tenant_id in question.tenant_ids if reach is None or tenant_id in reach]
-        return _newest_of(kind, question, [uuid.UUID(tenant_id) for tenant_id in named[:TENANTS]])
+        named = [uuid.UUID(tenant_id) for tenant_id in question.tenant_ids]
+        return _newest_of(kind, question, [pk for pk in named if reach is None or pk in reach][:TENANTS])
     pending = QueueItem.objects.filter(queue=question.queue, record_type=kind.record_type)
     taken = Record.objects.filter(record_type=kind.record_type)
     if reach is not None:
