@@ -148,6 +148,7 @@ class EntryPage(Page):
                 parts=[shown_part(part) for part in parts],
                 request_url=trail_of(request_id=entry.request_id) if entry.request_id != "-" else "",
                 object_url=trail_of(target_type=entry.target_type, target_id=entry.target_id),
+                page_url=page_of(entry),
             )
         )
 
@@ -155,6 +156,12 @@ class EntryPage(Page):
 def trail_of(**filters: str) -> str:
     """The address of the trail with these filters."""
     return f"{reverse('audit:trail')}?{urlencode(filters)}"
+
+
+def page_of(entry: AuditEntry) -> str:
+    """The page of the object, for the kinds of ``AUDIT_PAGES``; it says itself who may see it."""
+    route = settings.AUDIT_PAGES.get(entry.target_type)
+    return reverse(route, args=[entry.target_id]) if route and entry.target_id else ""
 
 
 def shown_part(part: dict[str, Any]) -> dict[str, Any]:

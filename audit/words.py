@@ -18,6 +18,9 @@ ACTIONS: dict[str, str | Promise] = {
     "access.denied": gettext_lazy("Access refused"),
     "allowed_address.created": gettext_lazy("Allowed address added"),
     "allowed_address.deleted": gettext_lazy("Allowed address removed"),
+    "bulk_action.aborted": gettext_lazy("Bulk action aborted"),
+    "bulk_action.finished": gettext_lazy("Bulk action finished"),
+    "bulk_action.started": gettext_lazy("Bulk action started"),
     "call.created": gettext_lazy("Call created"),
     "call.deleted": gettext_lazy("Call deleted"),
     "export.made": gettext_lazy("Export made"),
@@ -54,6 +57,7 @@ ACTIONS: dict[str, str | Promise] = {
     "records.delete": gettext_lazy("Processing records deleted"),
     "records.requeue": gettext_lazy("Records requeued"),
     "records.retry": gettext_lazy("Processing repeated"),
+    "records.skip": gettext_lazy("Processing skipped"),
     "role.changed": gettext_lazy("Role changed"),
     "role.created": gettext_lazy("Role created"),
     "role.deleted": gettext_lazy("Role deleted"),
@@ -107,6 +111,7 @@ ACTIONS: dict[str, str | Promise] = {
 }
 KINDS: dict[str, str | Promise] = {
     "allowed_address": gettext_lazy("Allowed address"),
+    "bulk_action": gettext_lazy("Bulk action"),
     "call": gettext_lazy("Call"),
     "file": gettext_lazy("File"),
     "job": gettext_lazy("Job"),
@@ -122,9 +127,12 @@ KINDS: dict[str, str | Promise] = {
 }
 FIELDS: dict[str, str | Promise] = {
     "access_scope": gettext_lazy("Access scope"),
+    "action": gettext_lazy("Action"),
     "audio_days": gettext_lazy("Days that audio is kept"),
     "bundle": gettext_lazy("Licence"),
     "call_days": gettext_lazy("Days that calls are kept"),
+    "changed": gettext_lazy("Changed"),
+    "chosen": gettext_lazy("Chosen by"),
     "contact_email": gettext_lazy("Contact email"),
     "contact_name": gettext_lazy("Contact person"),
     "contact_phone": gettext_lazy("Contact phone"),
@@ -170,6 +178,7 @@ FIELDS: dict[str, str | Promise] = {
     "scope": gettext_lazy("Access scope"),
     "server_address": gettext_lazy("Server address"),
     "sessions_ended": gettext_lazy("Sessions ended"),
+    "skipped": gettext_lazy("Skipped"),
     "slug": gettext_lazy("Short name"),
     "tenant": gettext_lazy("Tenant"),
     "tenants": gettext_lazy("Tenants"),

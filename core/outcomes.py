@@ -35,6 +35,7 @@ class Reason(models.TextChoices):
     ON_HOLD = "on_hold", _("The record is on hold")
     ABORTED = "aborted", _("Aborted by an operator or because the job was disabled")
     CRASHED = "crashed", _("Processing crashed three times")
+    SKIPPED_BY_OPERATOR = "skipped_by_operator", _("Skipped by an operator")
 
     @classmethod
     def label_of(cls, code: str) -> str:

@@ -1,19 +1,21 @@
-"""What operators do to records: retry, abort, delete; in batches, each with its audit row in its transaction."""
+"""What operators do to records: retry, abort, skip, delete; in batches, each with its audit row in its transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from audit.services import append
+from core.moves import move
 from core.outcomes import Reason
 from jobs.kinds import kinds
-from jobs.models import Cleanup, Record, RecordEvent
+from jobs.models import Cleanup, JobDefinition, Record, RecordEvent
 from licensing.ledger import release
 from tenants.models import Tenant
 
 BATCH = 1000
+FINAL = (Record.State.COMPLETED, Record.State.FAILED, Record.State.SKIPPED, Record.State.ABORTED)
 Act = Callable[[list[Record], str], None]
 
 
@@ -24,19 +26,19 @@ def retry_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant
     records were chosen.
     """
     final = records.exclude(state=Record.State.IN_PROGRESS)
-    return _act(final, "retry", _retry, actor, audit_tenant, chosen)
+    return _act(final, "retry", retry, actor, audit_tenant, chosen)
 
 
 def abort_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant, chosen: str = "") -> int:
     """Abort what is in progress; answers that come later change nothing; remote jobs are deleted (security R9)."""
     running = records.filter(state=Record.State.IN_PROGRESS)
-    return _act(running, "abort", _abort, actor, audit_tenant, chosen)
+    return _act(running, "abort", abort, actor, audit_tenant, chosen)
 
 
 def delete_records(*, records: QuerySet[Record], actor: str, audit_tenant: Tenant, chosen: str = "") -> int:
     """Delete processing records in a final state, not the calls (domain C31); what is in progress stays."""
     final = records.exclude(state=Record.State.IN_PROGRESS)
-    return _act(final, "delete", _delete, actor, audit_tenant, chosen)
+    return _act(final, "delete", delete, actor, audit_tenant, chosen)
 
 
 def _act(records: QuerySet[Record], action: str, act: Act, actor: str, audit_tenant: Tenant, chosen: str) -> int:
@@ -62,9 +64,11 @@ def _act(records: QuerySet[Record], action: str, act: Act, actor: str, audit_ten
     return changed
 
 
-def _retry(rows: list[Record], actor: str) -> None:
-    _update(
+def retry(rows: list[Record], actor: str) -> None:
+    """Start a new generation of ``rows``, which the caller has locked in final states. Raises Conflict otherwise."""
+    _move(
         rows,
+        FINAL,
         state=Record.State.IN_PROGRESS,
         stage=Record.Stage.NEW,
         generation=F("generation") + 1,
@@ -79,6 +83,7 @@ def _retry(rows: list[Record], actor: str) -> None:
         reference="",
         remote=None,
         last_error="",
+        signature="",
         lease_until=None,
         finished_at=None,
         next_at=timezone.now(),
@@ -87,22 +92,33 @@ def _retry(rows: list[Record], actor: str) -> None:
     _note(((row.pk, row.generation + 1) for row in rows), "retried", actor)
 
 
-def _abort(rows: list[Record], actor: str) -> None:
-    now = timezone.now()
+def abort(rows: list[Record], actor: str) -> None:
+    """End ``rows``, which the caller has locked in progress, as Aborted. Raises Conflict otherwise."""
+    _end(rows, Record.State.ABORTED, Reason.ABORTED, actor)
+
+
+def skip(rows: list[Record], actor: str) -> None:
+    """End ``rows``, which the caller has locked in progress, as Skipped by an operator. Raises Conflict otherwise."""
+    _end(rows, Record.State.SKIPPED, Reason.SKIPPED_BY_OPERATOR, actor)
+
+
+def _end(rows: list[Record], state: Record.State, reason: Reason, actor: str) -> None:
     discard_remotes(rows)
-    _update(
+    _move(
         rows,
-        state=Record.State.ABORTED,
+        (Record.State.IN_PROGRESS,),
+        state=state,
         stage=Record.Stage.DONE,
-        reason=Reason.ABORTED,
+        reason=reason,
+        wait=Record.Wait.NONE,
         fence=F("fence") + 1,
         remote=None,
         lease_until=None,
-        finished_at=now,
+        finished_at=timezone.now(),
         mark_due=True,
     )
     release(keys=[(row.pk, row.generation) for row in rows])
-    _note(((row.pk, row.generation) for row in rows), "aborted", actor)
+    _note(((row.pk, row.generation) for row in rows), str(state), actor)
 
 
 def discard_remotes(rows: Iterable[Record]) -> None:
@@ -121,12 +137,22 @@ def discard_remotes(rows: Iterable[Record]) -> None:
     )
 
 
-def _delete(rows: list[Record], _actor: str) -> None:
-    Record.objects.filter(pk__in=[row.pk for row in rows]).delete()
+def delete(rows: list[Record], _actor: str) -> None:
+    """Delete ``rows``, which the caller has locked in final states, with their timelines."""
+    Record.objects.filter(pk__in=[row.pk for row in rows], state__in=FINAL).delete()
+    _tell_pages(rows)
 
 
-def _update(rows: list[Record], **values: object) -> None:
-    Record.objects.filter(pk__in=[row.pk for row in rows]).update(**values)
+def _move(rows: list[Record], states: Sequence[Record.State], **values: object) -> None:
+    chosen = Record.objects.filter(pk__in=[row.pk for row in rows], state__in=states)
+    move(chosen, expect=len(rows), **values)
+    _tell_pages(rows)
+
+
+def _tell_pages(rows: list[Record]) -> None:
+    """Pages that poll ask the job, not its records, whether anything has changed."""
+    jobs = JobDefinition.objects.filter(pk__in={row.job_id for row in rows})
+    jobs.update(records_changed_at=timezone.now())
 
 
 def _note(rows: Iterable[tuple[int, int]], step: str, actor: str) -> None:

@@ -45,7 +45,7 @@ WITH RECURSIVE busy AS (
 ), reopened AS (
     UPDATE jobs_record SET state = 'in_progress', stage = 'new', generation = generation + 1, fence = fence + 1,
         reason = '', wait = '', uploads = 0, attempts = 0, checks = 0, errors = 0, crashes = 0, reference = '',
-        remote = NULL, last_error = '', lease_until = NULL, finished_at = NULL, next_at = statement_timestamp(),
+        remote = NULL, last_error = '', signature = '', lease_until = NULL, finished_at = NULL, next_at = statement_timestamp(),
         run_id = %(run)s, mark_due = true
     WHERE id = ANY(ARRAY(
         SELECT id FROM jobs_record

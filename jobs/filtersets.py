@@ -90,6 +90,7 @@ class RecordFilter(django_filters.FilterSet):
     record_id = RecordIdFilter(field_name="record_id", label=gettext_lazy("Search by Record ID"))
     reason = django_filters.ChoiceFilter(choices=Reason.choices, label=gettext_lazy("Reason"), method="by_reason")
     tenant = LabelledChoiceFilter(queryset=_tenants, label=gettext_lazy("Tenant"))
+    signature = django_filters.CharFilter(label=gettext_lazy("Error"), max_length=12, widget=forms.HiddenInput)
 
     class Meta:
         model = Record

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -58,10 +59,16 @@ class JobDefinition(models.Model):
     max_attempts = models.PositiveSmallIntegerField(_("attempts"), default=5)
     batch_size = models.PositiveSmallIntegerField(_("batch size"), default=100)
     lease_seconds = models.PositiveSmallIntegerField(_("lease"), default=15, help_text=_("seconds"))
+    log_days = models.PositiveSmallIntegerField(_("days that log lines are kept"), default=60, db_default=60)
+    log_max_lines = models.PositiveIntegerField(
+        _("log lines kept at most"), default=1_000_000, db_default=1_000_000
+    )
     start_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_start_at = models.DateTimeField(null=True, blank=True, editable=False)
     # While it is set, nothing new is claimed and what is under way is finished; Start clears it.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
+    # When somebody last acted on records of the job; with the newest run it says whether a page still shows the truth.
+    records_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -92,6 +99,8 @@ class Run(models.Model):
     skipped = models.PositiveIntegerField(_("skipped"), default=0)
     errors = models.PositiveIntegerField(_("errors"), default=0)
     recovered = models.PositiveIntegerField(_("recovered errors"), default=0)
+    # As the guide counts, where every check is a retry (domain C20).
+    recovered_by_guide = models.PositiveIntegerField(_("recovered, checks counted"), default=0, db_default=0)
     waiting_checks = models.PositiveIntegerField(_("waiting checks"), default=0)
 
     class Meta:
@@ -193,6 +202,10 @@ class Record(models.Model):
     reference = models.CharField(_("our reference"), max_length=80, blank=True)
     remote: Any = models.JSONField(null=True)
     last_error = models.CharField(_("last error"), max_length=500, blank=True)
+    # The key of the ErrorSignature of the last error; empty without one.
+    signature = models.CharField(_("error signature"), max_length=12, blank=True, default="", db_default="")
+    # When the last sixty checks were made, in milliseconds since 1970: rows of events would be millions.
+    check_times = ArrayField(models.BigIntegerField(), default=list, db_default=[], editable=False)
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="records", verbose_name=_("run"))
     first_processed_at = models.DateTimeField(_("first time processed"), null=True)
     last_processed_at = models.DateTimeField(_("last time processed"), null=True)
@@ -216,6 +229,9 @@ class Record(models.Model):
             ),
             models.Index(fields=["job", "state", "-id"], name="record_list"),
             models.Index(fields=["record_id"], name="record_by_object"),
+            models.Index(
+                fields=["job", "signature", "-id"], condition=~models.Q(signature=""), name="record_by_signature"
+            ),
             models.Index(fields=["tenant"], condition=models.Q(wait="limit"), name="record_held_by_limit"),
         ]
 
@@ -250,6 +266,20 @@ class RecordEvent(models.Model):
 
     def __str__(self) -> str:
         return self.step
+
+
+class ErrorSignature(models.Model):
+    """An error without what differs from record to record (``jobs.signatures``); records name it by its digest."""
+
+    job = models.ForeignKey(JobDefinition, on_delete=models.CASCADE, related_name="+", db_index=False)
+    digest = models.CharField(max_length=12)
+    text = models.CharField(_("error"), max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "digest"], name="error_signature_once_per_job")]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Cleanup(models.Model):
@@ -292,3 +322,6 @@ class LogEntry(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+
+from jobs import bulk_models  # noqa: E402, F401

@@ -8,6 +8,7 @@ import uuid
 from django.db import transaction
 
 from jobs.actions import discard_remotes
+from jobs.bulk_models import BulkSlice
 from jobs.models import JobDefinition, LogEntry, Record
 from licensing.ledger import release
 
@@ -25,6 +26,8 @@ def sweep_records(tenant_id: uuid.UUID) -> int:
         while number := _delete_records(job, tenant_id):
             deleted += number
     _delete_log(tenant_id)
+    # Files of exports may hold its rows; who needs one makes it again.
+    BulkSlice.objects.filter(output__isnull=False).update(output=None)
     return deleted
 
 

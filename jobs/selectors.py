@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import AccessScope
+from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import Cleanup, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from queues.models import QueueItem
 from queues.selectors import pending_of
@@ -129,6 +130,48 @@ def known_tags() -> list[str]:
 
 
 def runs_of(job: JobDefinition) -> QuerySet[Run]:
+    """Runs of the job. ``recovered`` counts true recoveries, ``recovered_by_guide`` as the guide does (domain M8, C20)."""
+    return Run.objects.filter(job=job)
+
+
+def records_of_call(tenant_id: uuid.UUID, record_id: uuid.UUID) -> QuerySet[Record]:
+    """All records that stand for one call, newest first."""
+    return Record.objects.filter(tenant_id=tenant_id, record_id=record_id).select_related("job").order_by("-pk")
+
+
+def jobs_for_pages() -> QuerySet[JobDefinition]:
+    """Jobs with all that their pages show, in a fixed number of queries.
+
+    Annotated: ``pending`` (items in the source queue), ``in_progress`` (records), ``running`` (a pass is alive),
+    ``last_activity`` and ``last_run`` (dict of number, completed, failed and skipped of the newest run, or None).
+    """
+    open_records = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS).order_by().values("job")
+    newest = Run.objects.filter(job=OuterRef("pk")).order_by("-number")
+    counters = JSONObject(number="number", completed="completed", failed="failed", skipped="skipped")
+    return (
+        JobDefinition.objects.select_related("source_queue", "tenant")
+        .prefetch_related("tenant_groups", "publish_to")
+        .annotate(
+            pending=pending_of("source_queue"),
+            in_progress=Coalesce(Subquery(open_records.annotate(number=Count("pk")).values("number")), 0),
+            running=Exists(Pass.objects.filter(job=OuterRef("pk"), state=Pass.State.RUNNING)),
+            last_activity=Subquery(newest.values("last_activity_at")[:1]),
+            last_run=Subquery(newest.values(counters=counters)[:1]),
+        )
+    )
+
+
+def reached(user: User, tenant: str = "tenant") -> Q:
+    """The condition that the tenant at the path ``tenant`` is within the access scope of ``user``.
+
+    Jobs are the platform's; staff who manage certain tenant groups see the records of those alone (domain §2 Roles).
+    """
+    if user.scope == AccessScope.SYSTEM and user.viewing is None:
+        return Q()
+    return Q(**{f"{tenant}__in": visible_tenants(user)})
+
+
+def runs_of(job: JobDefinition) -> QuerySet[Run]:
     """Runs of the job, annotated with ``recovered_by_guide``: completed records that needed a check or met an error.
 
     ``Run.recovered`` counts true recoveries, the annotation what the guide calls Recovered errors (domain M8, C20).
@@ -149,3 +192,27 @@ def logs_of(job: JobDefinition, user: User) -> QuerySet[LogEntry]:
     if seen:
         lines = lines.filter(Q(record=None) | seen)
     return lines.select_related("run")
+
+
+def bulk_actions_for(user: User) -> QuerySet[BulkAction]:
+    """Bulk actions that ``user`` may see: the own ones, and all for those who see all tenants."""
+    if user.scope == AccessScope.SYSTEM and user.viewing is None:
+        return BulkAction.objects.all()
+    return BulkAction.objects.filter(user=user)
+
+
+def bulk_actions_of(job: JobDefinition, user: User) -> list[BulkAction]:
+    """The newest actions on records of the job that were started and are seen by ``user``: three at most."""
+    mine = bulk_actions_for(user).filter(source="records", source_id=job.pk)
+    return list(mine.filter(started_at__isnull=False).order_by("-created_at")[:3])
+
+
+def left_alone(bulk: BulkAction, most: int | None = None) -> list[tuple[int, str]]:
+    """Members that the action has not changed and the code of why: the first ``most``, or all."""
+    found: list[tuple[int, str]] = []
+    pieces = BulkSlice.objects.filter(action=bulk, done=True).exclude(skipped_ids=[]).order_by("number")
+    for ids, why in pieces.values_list("skipped_ids", "skipped_why").iterator(chunk_size=50):
+        found += zip(ids, why, strict=True)
+        if most is not None and len(found) >= most:
+            return found[:most]
+    return found

@@ -267,6 +267,7 @@ def _next_start(job: JobDefinition) -> datetime | None:
 def delete_logs(*, job: JobDefinition, entries: QuerySet[LogEntry], actor: str, audit_tenant: Tenant) -> int:
     """Delete log lines of the job that match."""
     deleted, _by_model = entries.delete()
+    JobDefinition.objects.filter(pk=job.pk).update(records_changed_at=timezone.now())
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,

@@ -6,6 +6,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError as BrokerError
 
 from jobs.applying import DATABASE_IS_AWAY
+from jobs.bulk_actions.working import actions_at_work, work_on
 from jobs.cleanups import run_cleanups
 from jobs.holding import wake_held
 from jobs.marks import show_marks
@@ -26,6 +27,8 @@ def tick() -> None:
     request_due_starts()
     wake_held()
     _start_passes(jobs_with_work())
+    for action_id in actions_at_work():
+        work_bulk_action.apply_async(args=[action_id], expires=EXPIRES_S)
     for due, task in ((cleanups_due(), clean_up), (marks_due(), show_marked)):
         if due:
             task.apply_async(expires=EXPIRES_S)
@@ -62,6 +65,15 @@ def ask_worker(key: str) -> bool:
 
 
 @shared_task
+def work_bulk_action(action_id: str) -> None:
+    """One turn of an action on many records; the lease brings it back when the database went away."""
+    try:
+        work_on(action_id)
+    except DATABASE_IS_AWAY as error:
+        logger.warning("A bulk action was interrupted, the database refused: %s", type(error.__cause__).__name__)
+
+
+@shared_task
 def clean_up() -> None:
     """Delete remote jobs that are no longer needed."""
     run_cleanups()
@@ -83,7 +95,7 @@ def release_reserved() -> None:
 
 @shared_task
 def prune_history() -> None:
-    """Delete old passes and log lines."""
+    """Delete old passes, log lines and bulk actions."""
     prune()
 
 

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.permissions import Permission
 from accounts.policy import requires
-from jobs.views import definitions, editing, monitoring, record
+from jobs.views import bulk, definitions, editing, logs, monitoring, record, records
 
 app_name = "jobs"
 
@@ -13,6 +13,7 @@ edit = requires(Permission.JOBS_EDIT)
 act = requires(Permission.RECORDS_EDIT)
 JOB = "transcription/jobs/<int:pk>/"
 RECORD = "transcription/jobs/<int:job_pk>/records/<int:pk>/"
+BULK = "transcription/bulk-actions/<uuid:pk>/"
 
 urlpatterns = [
     path("transcription/jobs/", look(definitions.JobList.as_view()), name="jobs"),
@@ -29,10 +30,15 @@ urlpatterns = [
     path(f"{JOB}enable/", edit(definitions.JobEnable.as_view()), name="enable"),
     path(f"{JOB}latest-run/", look(monitoring.LatestRun.as_view()), name="latest_run"),
     path(f"{JOB}runs/", look(monitoring.RunList.as_view()), name="runs"),
-    path(f"{JOB}records/", look(monitoring.RecordList.as_view()), name="records"),
-    path(f"{JOB}records/bulk/", act(monitoring.RecordBulk.as_view()), name="records_bulk"),
-    path(f"{JOB}logs/", look(monitoring.LogList.as_view()), name="logs"),
-    path(f"{JOB}logs/bulk/", edit(monitoring.LogBulk.as_view()), name="logs_bulk"),
+    path(f"{JOB}records/", look(records.RecordList.as_view()), name="records"),
+    path(f"{JOB}records/bulk/", act(records.RecordBulk.as_view()), name="records_bulk"),
+    path(f"{JOB}records/errors/", look(records.ErrorGroups.as_view()), name="errors"),
+    path(f"{JOB}logs/", look(logs.LogList.as_view()), name="logs"),
+    path(f"{JOB}logs/bulk/", edit(logs.LogBulk.as_view()), name="logs_bulk"),
+    path(BULK, look(bulk.BulkPage.as_view()), name="bulk_action"),
+    path(f"{BULK}start/", act(bulk.BulkStart.as_view()), name="bulk_start"),
+    path(f"{BULK}abort/", act(bulk.BulkAbort.as_view()), name="bulk_abort"),
+    path(f"{BULK}export.csv", look(bulk.bulk_file), name="bulk_file"),
     path(RECORD, look(record.RecordPage.as_view()), name="record"),
     path(f"{RECORD}record.json", look(record.record_json), name="record_json"),
     path(f"{RECORD}retry/", act(record.RecordRetry.as_view()), name="record_retry"),

@@ -258,6 +258,8 @@ TENANT_PAGE = "tenants.pages.TenantPage"
 SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
 # Functions from a tenant's id to its folder in the file store: what the deletion of a tenant removes.
 TENANT_FOLDERS = ["conversations.audio.tenant_folder"]
+# The pages of objects that the audit trail may lead to: their kind, and a route with their id.
+AUDIT_PAGES = {"bulk_action": "jobs:bulk_action"}
 # What the deletion of a tenant removes from public tables: functions from its id to a number. The first ones run in the
 # transaction that also destroys schema and key, the others after it; those may take long and are repeated if they fail.
 TENANT_PURGES = {

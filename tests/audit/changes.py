@@ -19,6 +19,9 @@ from django.utils import timezone
 from accounts.factors import services as factor_services
 from accounts.models import Role, User
 from accounts.security_models import UserSession
+from jobs.bulk_actions.freezing import Chosen, preview_action
+from jobs.bulk_actions.services import IMMEDIATE
+from jobs.bulk_models import BulkAction
 from jobs.models import JobDefinition, LogEntry, Record
 from queues.models import ProcessingQueue
 from tenants.models import AllowedAddress, DeletionRequest, Tenant, TenantGroup
@@ -300,17 +303,33 @@ def _(world: World) -> Change:
     return Change(world.root, args=(world.job.pk,))
 
 
-@row("jobs:records_bulk")
-def _(world: World) -> Change:
-    chosen = [world.record().pk, world.record().pk]
-    good = {"action": "retry", "selection": chosen, "confirmed": "1"}
-    return Change(world.root, good, {**good, "action": "nonsense"}, (world.job.pk,))
-
-
 @row("jobs:records_bulk / export")
 def _(world: World) -> Change:
     good = {"action": "export", "selection": [world.record().pk]}
     return Change(world.root, good, {"action": ""}, (world.job.pk,), good_status=200)
+
+
+def preview(world: World, number: int = 1) -> BulkAction:
+    """A bulk action that waits for its start."""
+    ticked = [world.record().pk for _n in range(number)]
+    chosen = Chosen("records", world.job.pk, ticked=ticked)
+    root = world.people.platform_admin
+    return preview_action(action="retry", chosen=chosen, user=root, actor=root.actor, audit_tenant=world.system)
+
+
+@row("jobs:bulk_start")
+def _(world: World) -> Change:
+    return Change(world.root, args=(preview(world, 2).pk,))
+
+
+@row("jobs:bulk_start / in the background")
+def _(world: World) -> Change:
+    return Change(world.root, args=(preview(world, IMMEDIATE + 1).pk,), good={"reason": "why not"})
+
+
+@row("jobs:bulk_abort")
+def _(world: World) -> Change:
+    return Change(world.root, args=(preview(world).pk,))
 
 
 @row("jobs:logs_bulk")

@@ -109,6 +109,8 @@ SEES: dict[str, dict[str, str]] = {
     "engine test": {"there": "PRW", "unknown": ""},
     "job": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
+    # Those who do not see all tenants see their own alone; this one is the platform admin's.
+    "bulk action": {"another's": "PW", "unknown": ""},
     # Everybody has only his own; these are olga's.
     "session": {"another's": "", "unknown": ""},
     "factor": {"another's": "", "unknown": ""},
@@ -285,6 +287,11 @@ ROUTES: dict[str, Row] = {
     "jobs:runs": Row("jobs.view", at="job", listing=True),
     "jobs:records": Row("jobs.view", at="job", listing=True),
     "jobs:records_bulk": Row("jobs.records.edit", "POST", at="job"),
+    "jobs:errors": Row("jobs.view", at="job"),
+    "jobs:bulk_action": Row("jobs.view", at="bulk action"),
+    "jobs:bulk_start": Row("jobs.records.edit", "POST", at="bulk action"),
+    "jobs:bulk_abort": Row("jobs.records.edit", "POST", at="bulk action"),
+    "jobs:bulk_file": Row("jobs.view", at="bulk action", get=MISSING),
     "jobs:logs": Row("jobs.view", at="job", listing=True),
     "jobs:logs_bulk": Row("jobs.edit", "POST", at="job"),
     "jobs:record": Row("jobs.view", at="record", fixed={"job_pk": "job"}),

@@ -19,6 +19,7 @@ from accounts.security_models import SecondFactor, UserSession
 from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
 from core.ids import uuid7
+from jobs.bulk_models import BulkAction
 from jobs.models import JobDefinition, LogEntry, Record, Run
 from queues.models import ProcessingQueue
 from tenants import viewing
@@ -200,7 +201,18 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         return made.pk
 
     calls = world.ids["call"]
+    root = User.objects.get(username="root")
+    bulk = BulkAction.objects.create(
+        action="retry",
+        source="records",
+        source_id=job.pk,
+        state="ready",
+        user=root,
+        actor=f"{FOREIGN}-actor",
+        audit_tenant=root.tenant,
+    )
     world.ids |= {
+        "bulk action": {"another's": bulk.pk, "unknown": uuid.uuid4()},
         "queue": {"there": queue.pk, "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},

@@ -1,0 +1,43 @@
+"""Has anything of a job changed? One query over a handful of index entries, whatever the number of its records."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F, OuterRef, Subquery
+from django.db.models.functions import JSONObject
+from django.utils import timezone
+
+from jobs.bulk_models import BulkAction
+from jobs.models import JobDefinition, LogEntry, Pass, Run
+
+# So long after a pass the pages that show a rate change with the minute.
+RATE_MINUTES = 6
+
+
+def pulse(job_id: int) -> tuple[Any, ...]:
+    """Values that differ whenever a page of the job would; empty when there is no such job.
+
+    Whatever a pass does to records it says in its run, what a person does in ``records_changed_at``. That a record
+    which waits became due is not said: the pass that takes it says it.
+    """
+    runs = Run.objects.filter(job=OuterRef("pk")).order_by("-number")
+    run = JSONObject(id="id", at="last_activity_at", passes="passes", taken="taken")
+    sweeps = Pass.objects.filter(job=OuterRef("pk")).order_by("-pk")
+    sweep = JSONObject(id="id", state="state", stage="stage", total="total", done="processed", end="ended_at")
+    action = JSONObject(state="state", frozen="total", done=F("changed") + F("skipped"))
+    newest = BulkAction.objects.filter(source="records", source_id=OuterRef("pk")).order_by("-created_at")
+    found = JobDefinition.objects.filter(pk=job_id).annotate(
+        run=Subquery(runs.values(answer=run)[:1]),
+        sweep=Subquery(sweeps.values(answer=sweep)[:1]),
+        line=Subquery(LogEntry.objects.filter(job=OuterRef("pk")).order_by("-pk").values("pk")[:1]),
+        bulk=Subquery(newest.values(answer=action)[:1]),
+        active=Subquery(runs.values("last_activity_at")[:1]),
+    )
+    values = found.values_list(
+        "version", "enabled", "paused_at", "records_changed_at", "run", "sweep", "line", "bulk", "active"
+    ).first()
+    if values is None:
+        return ()
+    now, active = timezone.now(), values[-1]
+    recent = active is not None and active > now - timedelta(minutes=RATE_MINUTES)
+    return (*values, now.strftime("%H:%M") if recent else "")
