@@ -1,6 +1,7 @@
 """What operators do to records: retry, abort, skip, delete; in batches, each with its audit row in its transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -143,7 +144,7 @@ def delete(rows: list[Record], _actor: str) -> None:
     _tell_pages(rows)
 
 
-def _move(rows: list[Record], states: Sequence[Record.State], **values: object) -> None:
+def _move(rows: list[Record], states: Sequence[Record.State], **values: Any) -> None:
     chosen = Record.objects.filter(pk__in=[row.pk for row in rows], state__in=states)
     move(chosen, expect=len(rows), **values)
     _tell_pages(rows)

@@ -31,11 +31,13 @@ UPDATE jobs_record AS r SET
     uploads = v.uploads, attempts = v.attempts, checks = v.checks, errors = v.errors, reference = v.reference,
     check_times = CASE WHEN v.checks > r.checks THEN r.check_times[greatest(cardinality(r.check_times) - 58, 1):]
         || (extract(epoch FROM statement_timestamp()) * 1000)::bigint ELSE r.check_times END,
-    remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature, last_processed_at = statement_timestamp(), mark_due = false,
+    remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature,
+    last_processed_at = statement_timestamp(), mark_due = false,
     finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
-    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[])
-    AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error)
+    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error,
+        signature)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
 RETURNING r.id
 """

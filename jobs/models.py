@@ -60,9 +60,7 @@ class JobDefinition(models.Model):
     batch_size = models.PositiveSmallIntegerField(_("batch size"), default=100)
     lease_seconds = models.PositiveSmallIntegerField(_("lease"), default=15, help_text=_("seconds"))
     log_days = models.PositiveSmallIntegerField(_("days that log lines are kept"), default=60, db_default=60)
-    log_max_lines = models.PositiveIntegerField(
-        _("log lines kept at most"), default=1_000_000, db_default=1_000_000
-    )
+    log_max_lines = models.PositiveIntegerField(_("log lines kept at most"), default=1_000_000, db_default=1_000_000)
     start_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_start_at = models.DateTimeField(null=True, blank=True, editable=False)
     # While it is set, nothing new is claimed and what is under way is finished; Start clears it.

@@ -134,52 +134,6 @@ def runs_of(job: JobDefinition) -> QuerySet[Run]:
     return Run.objects.filter(job=job)
 
 
-def records_of_call(tenant_id: uuid.UUID, record_id: uuid.UUID) -> QuerySet[Record]:
-    """All records that stand for one call, newest first."""
-    return Record.objects.filter(tenant_id=tenant_id, record_id=record_id).select_related("job").order_by("-pk")
-
-
-def jobs_for_pages() -> QuerySet[JobDefinition]:
-    """Jobs with all that their pages show, in a fixed number of queries.
-
-    Annotated: ``pending`` (items in the source queue), ``in_progress`` (records), ``running`` (a pass is alive),
-    ``last_activity`` and ``last_run`` (dict of number, completed, failed and skipped of the newest run, or None).
-    """
-    open_records = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS).order_by().values("job")
-    newest = Run.objects.filter(job=OuterRef("pk")).order_by("-number")
-    counters = JSONObject(number="number", completed="completed", failed="failed", skipped="skipped")
-    return (
-        JobDefinition.objects.select_related("source_queue", "tenant")
-        .prefetch_related("tenant_groups", "publish_to")
-        .annotate(
-            pending=pending_of("source_queue"),
-            in_progress=Coalesce(Subquery(open_records.annotate(number=Count("pk")).values("number")), 0),
-            running=Exists(Pass.objects.filter(job=OuterRef("pk"), state=Pass.State.RUNNING)),
-            last_activity=Subquery(newest.values("last_activity_at")[:1]),
-            last_run=Subquery(newest.values(counters=counters)[:1]),
-        )
-    )
-
-
-def reached(user: User, tenant: str = "tenant") -> Q:
-    """The condition that the tenant at the path ``tenant`` is within the access scope of ``user``.
-
-    Jobs are the platform's; staff who manage certain tenant groups see the records of those alone (domain §2 Roles).
-    """
-    if user.scope == AccessScope.SYSTEM and user.viewing is None:
-        return Q()
-    return Q(**{f"{tenant}__in": visible_tenants(user)})
-
-
-def runs_of(job: JobDefinition) -> QuerySet[Run]:
-    """Runs of the job, annotated with ``recovered_by_guide``: completed records that needed a check or met an error.
-
-    ``Run.recovered`` counts true recoveries, the annotation what the guide calls Recovered errors (domain M8, C20).
-    """
-    late = Q(records__state=Record.State.COMPLETED) & (Q(records__checks__gte=1) | Q(records__errors__gte=1))
-    return Run.objects.filter(job=job).annotate(recovered_by_guide=Count("records", filter=late))
-
-
 def records_of(job: JobDefinition, user: User) -> QuerySet[Record]:
     """Records of the job that ``user`` may see, with what the list shows."""
     return Record.objects.filter(reached(user), job=job).select_related("job", "tenant")

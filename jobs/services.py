@@ -22,7 +22,15 @@ from jobs.schedules import TIMED, next_starts
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
 
-NOT_SET_BY_PEOPLE = {"id", "paused_at", "start_requested_at", "next_start_at", "version", "created_at"}
+NOT_SET_BY_PEOPLE = {
+    "id",
+    "paused_at",
+    "start_requested_at",
+    "next_start_at",
+    "records_changed_at",
+    "version",
+    "created_at",
+}
 
 
 def save_job(

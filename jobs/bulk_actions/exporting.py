@@ -27,4 +27,4 @@ def file_of(action: BulkAction) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + text.getvalue().encode()
     slices = BulkSlice.objects.filter(action=action, output__isnull=False).order_by("number")
     for output in slices.values_list("output", flat=True).iterator(chunk_size=20):
-        yield zlib.decompress(bytes(output))
+        yield zlib.decompress(output or b"")

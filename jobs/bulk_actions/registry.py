@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -54,7 +55,7 @@ def _records(job_id: int, user: User, query: QueryDict) -> QuerySet[Record]:
     rows = Record.objects.filter(reached(user), job=job_id)
     filterset = RecordFilter(query, queryset=rows, request=SimpleNamespace(user=user))
     if not filterset.is_valid():
-        raise InvalidInput("filter", _("The filters are not valid, so nothing was changed."))
+        raise InvalidInput("filter", gettext("The filters are not valid, so nothing was changed."))
     found: QuerySet[Record] = filterset.qs
     return found
 

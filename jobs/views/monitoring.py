@@ -49,9 +49,14 @@ class JobTab(Page):
         return stamp_of(self.tab, self.request.get_full_path(), viewer(self.request).pk, *marks) if marks else ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """204 to a poll when nothing has changed. The version is taken first: what changes later is seen next time."""
-        asked = request.method == "GET" and self.version
-        if asked and self.polled and request.headers.get("If-None-Match") == self.version:
+        """204 to a poll when nothing has changed. The version is taken first: what changes later is seen next time.
+
+        Raises Http404.
+        """
+        if request.method != "GET":
+            # Of a job that is not there nothing else can be wrong.
+            _found = self.job
+        elif self.version and self.polled and request.headers.get("If-None-Match") == self.version:
             return HttpResponse(status=204)
         return super().dispatch(request, *args, **kwargs)
 

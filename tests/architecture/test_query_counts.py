@@ -42,6 +42,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),
         "all runs": (admin, f"{TRANSCRIPTION}/jobs/{job}/runs/"),
         "records": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/"),
+        "records by error": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/errors/"),
         "record": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/{record}/"),
         "logs": (admin, f"{TRANSCRIPTION}/jobs/{job}/logs/"),
         "allowed addresses": (admin, "/administration/system/allowed-addresses/"),

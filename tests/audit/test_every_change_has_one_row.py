@@ -56,6 +56,7 @@ def named_routes(resolver: URLResolver | None = None, space: str = "") -> Iterat
 READING = {
     "core:healthz",
     "core:readyz",
+    "jobs:bulk_file",
     "jobs:definitions",
     "jobs:job",
     "jobs:record_json",

@@ -29,6 +29,7 @@ ADMIN_PAGES = [
     f"{TRANSCRIPTION}/jobs/1/latest-run/",
     f"{TRANSCRIPTION}/jobs/1/runs/",
     f"{TRANSCRIPTION}/jobs/1/records/",
+    f"{TRANSCRIPTION}/jobs/1/records/errors/",
     f"{TRANSCRIPTION}/jobs/1/logs/",
     "/administration/system/allowed-addresses/",
     "/administration/system/audit-trail/",

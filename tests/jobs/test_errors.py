@@ -67,5 +67,8 @@ def test_the_page_groups_by_error_with_links_and_actions(root, job, acme, globex
     assert "Cannot reach &lt;host&gt;" in page.content.decode()
     answer = root.post(groups[0]["bulk_url"], {"action": "retry", "all_matching": "1"})
     assert "Retry: 3 records" in shown(root, answer.url)
-    assert [group["number"] for group in root.get(url("errors", job.pk), {"tenant": acme.pk}).context["groups"]] == [2, 1]
+    assert [group["number"] for group in root.get(url("errors", job.pk), {"tenant": acme.pk}).context["groups"]] == [
+        2,
+        1,
+    ]
     assert root.get(url("errors", job.pk), {"tenant": "nobody"}).status_code == 400

@@ -18,7 +18,7 @@ UPDATE jobs_run SET recovered_by_guide = found.number FROM (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_record_types'),
+        ('jobs', '0007_tags_after_success'),
         ('tenants', '0002_details'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
