@@ -102,7 +102,9 @@ def test_a_server_error_is_tried_again_and_the_recovery_is_counted(pipeline):
     (record,) = pipeline.finish(call)
 
     assert (record.state, record.attempts, record.errors) == ("completed", 1, 1)
-    assert Run.objects.get(job=pipeline.job).recovered == 1
+    run = Run.objects.get(job=pipeline.job)
+    assert (run.recovered, run.recovered_by_guide) == (1, 1)
+    assert len(record.check_times) == record.checks
     assert LogEntry.objects.filter(record=record, severity="warning", message__contains="503").exists()
 
 
