@@ -1,1 +1,1 @@
-"""Measurements, each with its peer in the same run, reported as ratios. ``python -m benchmarks NAME``."""
+"""Measurements, each with its peers in the same run, reported as ratios: ``./parlance bench NAME`` (see README.md)."""

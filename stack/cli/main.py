@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from stack.cli import demo, inspect, linting, locking, manage, testing, up
+from stack.cli import bench, demo, inspect, linting, locking, manage, testing, up
 from stack.errors import EXIT_USAGE, StackError
 from stack.paths import StackPaths
 
@@ -22,12 +22,14 @@ EXIT_CODES = """exit codes:
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     parser = _parser()
-    # What follows these two belongs to Django and pytest, options and all.
+    # What follows these belongs to Django, pytest and the benchmarks, options and all.
     if arguments[:1] == ["manage"]:
         options, rest = _own_options(arguments[1:])
         options.arguments, options.run = rest, manage.run
     elif arguments[:1] == ["test"]:
         options = argparse.Namespace(arguments=arguments[1:], run=testing.run, data=None)
+    elif arguments[:1] == ["bench"]:
+        options = argparse.Namespace(arguments=arguments[1:], run=bench.run, data=None)
     else:
         options = parser.parse_args(arguments)
     try:
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     # Shown in --help only; their arguments are read above.
     commands.add_parser("manage", help="run a Django command: manage [--data DIR] ARGS…")
     commands.add_parser("test", help="run lint and all tests, or pytest with ARGS…")
+    commands.add_parser("bench", help="run a benchmark: bench NAME [--scale SHARE]; without a name, list them")
     for module in (linting, locking):
         module.add_commands(commands, shared)
     return parser
