@@ -104,7 +104,8 @@ def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float,
         change.stage, change.remote, change.uploads = Record.Stage.CHECKING, outcome.remote, record.uploads + 1
         change.wait = Record.Wait.POLLING
         change.delay_s = waiting.poll_delay(outcome.check_after_s, 0, weight_s, jitter)
-        change.step, change.detail = "uploaded", ""
+        # The provider's own id of the request, by which its support finds it; the handle itself goes with the clean-up.
+        change.step, change.detail = "uploaded", str(outcome.remote.get("id", ""))
         return change
     if isinstance(outcome, StillPending):
         return _after_check(change, outcome, limits, weight_s, jitter)

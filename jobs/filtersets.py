@@ -151,6 +151,14 @@ class LogFilter(django_filters.FilterSet):
         decimal_places=0,
     )
 
+    view = django_filters.ChoiceFilter(
+        choices=[("text", "text")], widget=forms.HiddenInput, method="leave", label=gettext_lazy("View")
+    )
+
     class Meta:
         model = LogEntry
         fields: list[str] = []
+
+    def leave(self, queryset: QuerySet[LogEntry], name: str, value: str) -> QuerySet[LogEntry]:
+        """How the lines are shown says nothing about which."""
+        return queryset

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
-from core.forms import EnableField, VersionedForm
+from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, JobDefinition, Schedule
@@ -75,8 +75,12 @@ class JobForm(ScopeFields, VersionedForm):
     max_checks = forms.IntegerField(label=_("Checks for a result"), min_value=1, max_value=50, initial=50)
     max_attempts = forms.IntegerField(label=_("Attempts"), min_value=1, max_value=50, initial=5)
     batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=100)
+    log_days = WholeNumberField(label=_("Days that log lines are kept"), min_value=1, max_value=3650, initial=60)
+    log_max_lines = WholeNumberField(
+        label=_("Log lines kept at most"), min_value=1000, max_value=100_000_000, initial=1_000_000
+    )
     scope_field = "access_scope"
-    advanced = ["max_checks", "max_attempts", "batch_size"]
+    advanced = ["max_checks", "max_attempts", "batch_size", "log_days", "log_max_lines"]
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
@@ -215,6 +219,8 @@ def initial_of(job: JobDefinition) -> dict[str, Any]:
         "max_checks",
         "max_attempts",
         "batch_size",
+        "log_days",
+        "log_max_lines",
         "version",
     )
     stored = {name: getattr(job, name) for name in names}

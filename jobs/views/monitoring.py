@@ -1,12 +1,16 @@
 """The head of a job's page with its four tabs, and the tabs Latest run and All runs (domain M3–M8)."""
 
+import math
+import zoneinfo
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -14,8 +18,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.pages import Crumbs, ListPage, Page, Text, stamp_of
+from jobs import charts
 from jobs.describing import facts, next_runs, scope_text
 from jobs.models import JobDefinition, Pass, Record, Run
+from jobs.progress import speed_of
 from jobs.pulse import pulse
 from jobs.schedules import text_of
 from jobs.selectors import jobs_for_pages, latest_pass, latest_run, runs_of
@@ -27,6 +33,20 @@ TABS = [
     ("jobs:runs", gettext_lazy("All runs")),
     ("jobs:records", gettext_lazy("Processing records")),
     ("jobs:logs", gettext_lazy("Logs")),
+]
+
+
+COMPARED = [
+    "passes",
+    "taken",
+    "uploaded",
+    "completed",
+    "skipped",
+    "failed",
+    "errors",
+    "recovered",
+    "recovered_by_guide",
+    "waiting_checks",
 ]
 
 
@@ -126,7 +146,12 @@ class LatestRun(JobTab):
         run = latest_run(self.job)
         sweep = latest_pass(run) if run is not None else None
         running = sweep is not None and sweep.state == Pass.State.RUNNING
+        outstanding = self.job.in_progress + self.job.pending  # type: ignore[attr-defined]
+        speed = speed_of(self.job, outstanding)
         context = self.context(
+            speed=f"{speed.a_minute:,.1f}",
+            outstanding=outstanding,
+            done_in=duration_text(speed.left),
             run=run,
             sweep=sweep,
             run_state="running" if running else "finished",
@@ -134,6 +159,17 @@ class LatestRun(JobTab):
             in_progress=self.job.in_progress,  # type: ignore[attr-defined]
         )
         return self.show(context)
+
+
+def duration_text(left: timedelta | None) -> str:
+    """ "about 12 minutes", "about 3 hours"; empty when it cannot be said or nothing is left."""
+    if not left:
+        return ""
+    minutes = max(math.ceil(left.total_seconds() / 60), 1)
+    if minutes < 90:
+        return ngettext("about %(n)s minute", "about %(n)s minutes", minutes) % {"n": minutes}
+    hours = round(minutes / 60)
+    return ngettext("about %(n)s hour", "about %(n)s hours", hours) % {"n": f"{hours:,}"}
 
 
 def execution_time(sweep: Pass) -> str:
@@ -145,16 +181,51 @@ def execution_time(sweep: Pass) -> str:
 
 
 class RunList(JobTab, ListPage):
-    """All runs: one a calendar day."""
+    """All runs: one a calendar day, the last thirty days as a chart, and two runs side by side (domain M7, M8)."""
 
     tab = "jobs:runs"
     template_name = "jobs/all_runs.html"
+    region = "runs"
     table_class = RunTable
-    live = False
 
     def get_queryset(self) -> QuerySet[Run]:
         """Runs with both ways to count recovered errors."""
         return runs_of(self.job)
+
+    def more_context(self) -> dict[str, Any]:
+        """The chart, and the comparison when two runs are named."""
+        by_guide = self.request.GET.get("count") == "guide"
+        today = timezone.now().astimezone(zoneinfo.ZoneInfo(self.job.time_zone)).date()
+        recent = list(runs_of(self.job).order_by("-number")[: charts.DAYS])
+        query = self.request.GET.copy()
+        query.pop("count", None)
+        if not by_guide:
+            query["count"] = "guide"
+        days = charts.days_of({run.day: run for run in recent}, today, by_guide=by_guide)
+        return {
+            "chart": charts.chart_of(days) if recent else None,
+            "by_guide": by_guide,
+            "guide_url": f"?{query.urlencode()}",
+            "choices": recent,
+            "compared": self.compared(),
+        }
+
+    def compared(self) -> dict[str, Any]:
+        """Two runs by their numbers: each counter of both and the difference. Empty unless both are there."""
+        wanted = [self.request.GET.get(name, "") for name in ("a", "b")]
+        numbers = [int(number) for number in wanted if number.isascii() and number.isdigit() and len(number) < 10]
+        if len(numbers) < 2:
+            return {}
+        found = {run.number: run for run in runs_of(self.job).filter(number__in=numbers)}
+        if not found.keys() >= {*numbers}:
+            return {}
+        first, second = (found[number] for number in numbers)
+        rows = []
+        for name in COMPARED:
+            one, other = getattr(first, name), getattr(second, name)
+            label = Run._meta.get_field(name).verbose_name  # type: ignore[union-attr]
+            rows.append({"label": label, "a": one, "b": other, "difference": f"{other - one:+,}"})
+        return {"a": first, "b": second, "rows": rows}
 
     def empty(self) -> dict[str, Any]:
         """Before the first run."""

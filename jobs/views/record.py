@@ -1,9 +1,13 @@
 """The page of one processing record (domain M10)."""
 
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,6 +26,17 @@ from jobs.views.definitions import job_crumbs
 from queues.events import RecordType
 
 EVENTS = 500
+STEPS = {
+    "uploaded": gettext_lazy("uploaded"),
+    "error": gettext_lazy("error"),
+    "held": gettext_lazy("held"),
+    "retried": gettext_lazy("retried"),
+    "requeued": gettext_lazy("requeued"),
+    "completed": gettext_lazy("completed"),
+    "failed": gettext_lazy("failed"),
+    "skipped": gettext_lazy("skipped"),
+    "aborted": gettext_lazy("aborted"),
+}
 
 
 def record_of(request: HttpRequest, job_id: int, pk: int) -> Record:
@@ -52,7 +67,8 @@ class RecordPage(Page):
         events = list(RecordEvent.objects.filter(record=record).order_by("pk")[:EVENTS])
         context = self.context(
             record=record,
-            events=events,
+            timeline=timeline_of(record, events),
+            json=as_json(record, events),
             logs=LogEntry.objects.filter(record=record).order_by("-pk")[:50],
             job_url=reverse("jobs:job", args=[record.job_id]),
             json_url=reverse("jobs:record_json", args=[record.job_id, record.pk]),
@@ -61,7 +77,9 @@ class RecordPage(Page):
             **self.call(),
             **self.buttons(),
         )
-        stamp = stamp_of(record.state, record.stage, record.fence, record.next_at, record.checks, len(events))
+        stamp = stamp_of(
+            record.state, record.generation, record.stage, record.fence, record.next_at, record.checks, len(events)
+        )
         return self.show(context, stamp=stamp)
 
     def call(self) -> dict[str, Any]:
@@ -86,21 +104,51 @@ class RecordPage(Page):
 def record_json(request: HttpRequest, job_pk: int, pk: int) -> HttpResponse:
     """All fields and the timeline as a JSON file."""
     record = record_of(request, job_pk, pk)
-    fields = [field.attname for field in Record._meta.concrete_fields if field.attname not in {"fence", "lease_until"}]
+    text = as_json(record, RecordEvent.objects.filter(record=record).order_by("pk"))
+    response = HttpResponse(text, content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="record-{record.pk}.json"'
+    return response
+
+
+def as_json(record: Record, events: Iterable[RecordEvent]) -> str:
+    """All fields, the events and the times of the last checks, indented."""
+    hidden = {"fence", "lease_until", "check_times"}
+    names = [field.attname for field in Record._meta.concrete_fields if field.attname not in hidden]
     body = {
-        **{name: getattr(record, name) for name in fields},
+        **{name: getattr(record, name) for name in names},
         "job": record.job.name,
         "tenant": record.tenant.name,
         "reason_label": record.reason_label,
         "retries": record.retries,
         "max_retries": record.max_retries,
-        "events": list(
-            RecordEvent.objects.filter(record=record).order_by("pk").values("generation", "at", "step", "detail")
-        ),
+        "check_times": checked_at(record),
+        "events": [
+            {"generation": event.generation, "at": event.at, "step": event.step, "detail": event.detail}
+            for event in events
+        ],
     }
-    response = JsonResponse(body, json_dumps_params={"indent": 2, "ensure_ascii": False})
-    response["Content-Disposition"] = f'attachment; filename="record-{record.pk}.json"'
-    return response
+    return json.dumps(body, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False)
+
+
+def checked_at(record: Record) -> list[datetime]:
+    """When the last sixty checks were made, also those before a retry."""
+    return [datetime.fromtimestamp(ms / 1000, UTC) for ms in record.check_times]
+
+
+def timeline_of(record: Record, events: Iterable[RecordEvent]) -> list[dict[str, Any]]:
+    """Events and checks in their order: at, step (a code), words, detail and, of an upload, the provider's id."""
+    times = checked_at(record)
+    lines: list[dict[str, Any]] = []
+    for index, at in enumerate(times):
+        number = record.checks - (len(times) - 1 - index)
+        words = _("check %(n)s of %(most)s") % {"n": number, "most": record.job.max_checks}
+        lines.append({"at": at, "step": "check", "words": words if number > 0 else _("check before the retry")})
+    for event in events:
+        uploaded = event.step == "uploaded"
+        named = str(STEPS.get(event.step, event.step))
+        said = {"provider_id": event.detail} if uploaded else {"detail": event.detail}
+        lines.append({"at": event.at, "step": event.step, "words": named, **said})
+    return sorted(lines, key=lambda line: line["at"])
 
 
 def act_on(request: HttpRequest, record: Record, action: str) -> None:

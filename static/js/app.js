@@ -98,6 +98,8 @@ document.addEventListener("click", (event) => {
   }
   const copied = target.closest("[data-copy]");
   if (copied) navigator.clipboard?.writeText(copied.dataset.copy);
+  const source = document.getElementById(target.closest("[data-copy-from]")?.dataset.copyFrom ?? "");
+  if (source) navigator.clipboard?.writeText(source.textContent);
 
   const row = target.closest("tr[data-href]");
   if (!row || target.closest("a, button, input, label, select, summary, details")) return;

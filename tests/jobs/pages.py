@@ -58,5 +58,7 @@ def job_form(queue: ProcessingQueue, engine: SpeechEngine, /, **changes: Any) ->
         "max_checks": "50",
         "max_attempts": "5",
         "batch_size": "100",
+        "log_days": "60",
+        "log_max_lines": "1000000",
         **changes,
     }

@@ -81,7 +81,7 @@ def test_latest_run_shows_day_and_pass_apart_and_answers_204_while_nothing_chang
 
 def test_all_runs_show_true_recoveries_and_those_of_the_guide(root, job, acme):
     now = timezone.now()
-    run = Run.objects.create(
+    Run.objects.create(
         job=job,
         number=1,
         day=now.date(),

@@ -4,8 +4,12 @@ import json
 
 from django.utils import timezone
 
-from jobs.models import RecordEvent
+from jobs.applying import ChangeWriter
+from jobs.changes import Limits, after
+from jobs.kinds import Claimed, StillPending, kind_of
+from jobs.models import Record, RecordEvent
 from tests.jobs.pages import make_records, shown, url
+from tests.polling import until
 
 
 def test_the_record_page_shows_all_fields_and_the_timeline(root, job, acme):
@@ -64,3 +68,43 @@ def test_retry_now_and_abort_need_the_right_state(root, job, acme):
     root.post(url("record_abort", job.pk, record.pk))
     record.refresh_from_db()
     assert record.state == "aborted"
+
+
+def test_the_timeline_has_every_check_and_the_providers_id(pipeline, client_for, people):
+    root = client_for(people.platform_admin)
+    pipeline.server.control("POST", "/_emu/hold", {"hold": True})
+    call = pipeline.call()
+
+    def checked_twice():
+        pipeline.sweep()
+        return pipeline.record_of(call).checks >= 2
+
+    until(checked_twice, seconds=25, every=0.2)
+    remote = pipeline.record_of(call).remote["id"]
+    pipeline.server.control("POST", "/_emu/hold", {"hold": False})
+    (record,) = pipeline.finish(call)
+    page = root.get(url("record", pipeline.job.pk, record.pk))
+    steps = [line["step"] for line in page.context["timeline"]]
+    assert steps == ["uploaded", *["check"] * record.checks, "completed"]
+    assert remote in page.content.decode()
+    body = json.loads(root.get(url("record_json", pipeline.job.pk, record.pk)).content)
+    assert len(body["check_times"]) == record.checks
+    assert body["events"][0]["detail"] == remote
+    assert json.loads(page.context["json"]) == body
+
+
+def test_the_last_sixty_checks_are_kept_also_over_a_retry(pipeline):
+    call = pipeline.call()
+    pipeline.finish(call)
+    record = pipeline.record_of(call)
+    Record.objects.filter(pk=record.pk).update(state="in_progress", stage="checking", generation=2, checks=3)
+    Record.objects.filter(pk=record.pk).update(check_times=list(range(60)), fence=5)
+    claimed = Claimed(record.pk, 5, record.tenant_id, record.record_id, 2, "checking", 1, 0, 3, 0, 0, "", None)
+    change = after(claimed, StillPending(), limits=Limits(50, 5), weight_s=1, jitter=0)
+    session = kind_of(pipeline.job).session(pipeline.job.settings, pipeline.job.filters)
+    ChangeWriter(pipeline.job, record.run, session).apply([change])
+    record.refresh_from_db()
+    assert record.checks == 4
+    assert len(record.check_times) == 60
+    assert record.check_times[:2] == [1, 2]
+    assert record.check_times[-1] > 1_000_000_000_000
