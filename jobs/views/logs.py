@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import F, Func, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Upper
+from django.db.models.functions import Cast, Coalesce, Upper
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -31,14 +31,13 @@ def moment() -> Func:
     return Func(F("at"), template=text, output_field=TextField())
 
 
-def log_line() -> Concat:
+def log_line() -> Func:
     """Time, severity, record and message as one line without control characters."""
     bare = r"translate(%(expressions)s, E'\n\r\t\x01\x02', '     ')"
-    record = Coalesce(Cast("record_uuid", TextField()), Value("-"))
+    record = Coalesce(Cast("record_uuid", TextField()), Value("-"), output_field=TextField())
     message = Func(F("message"), template=bare, output_field=TextField())
-    parts = [moment(), Upper("severity"), record, message]
-    spaced = [part for each in parts for part in (Value(" "), each)][1:]
-    return Concat(*spaced, output_field=TextField())
+    parts = (moment(), Upper("severity"), record, message)
+    return Func(Value(" "), *parts, function="CONCAT_WS", output_field=TextField())
 
 
 class LogList(JobTab, KeysetListPage):
