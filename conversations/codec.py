@@ -8,6 +8,7 @@ providers fit (hostile 3I1–3I2). Pure functions, no Django.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import orjson
 import zstandard
 
@@ -46,18 +47,17 @@ class Packed:
     word_count: int
 
 
-class _Writer:
-    """One column: signed numbers as zigzag varints."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def add(self, number: int) -> None:
-        value = number << 1 if number >= 0 else (-number << 1) - 1
-        while value > 0x7F:
-            self.data.append(value & 0x7F | 0x80)
-            value >>= 7
-        self.data.append(value)
+def _column(numbers: Sequence[int]) -> bytes:
+    """Signed numbers as zigzag varints: seven bits a byte, the lowest first. All of a column at once."""
+    signed = np.array(numbers, dtype=np.int64)
+    left = ((signed << 1) ^ (signed >> 63)).view(np.uint64)
+    groups, present = [left & 0x7F], [np.ones(len(left), dtype=bool)]
+    while (left := left >> np.uint64(7)).any():
+        more = left > 0
+        groups[-1] = groups[-1] | np.where(more, np.uint64(0x80), np.uint64(0))
+        groups.append(left & 0x7F)
+        present.append(more)
+    return np.stack(groups, axis=1).astype(np.uint8)[np.stack(present, axis=1)].tobytes()
 
 
 def _numbers(column: bytes) -> Iterator[int]:
@@ -107,38 +107,49 @@ def pack(data: TranscriptData) -> Packed:
     Raises CorruptTranscript for data that did not pass ``normalise`` (a line break in a turn, a word not in its turn).
     """
     speakers = sorted({segment.speaker for segment in data.segments})
-    columns = [_Writer() for _column in range(_COLUMNS)]
+    columns: list[list[int]] = [[] for _column in range(_COLUMNS)]
     channel, speaker, turn_start, turn_length, words, gap, length, start, duration = columns
     confidence = bytearray()
     before = 0
     for segment in data.segments:
         if "\n" in segment.text:
             raise CorruptTranscript("A turn is one line.")
-        channel.add(segment.channel)
-        speaker.add(speakers.index(segment.speaker))
-        turn_start.add(segment.start_ms - before)
-        turn_length.add(segment.end_ms - segment.start_ms)
-        words.add(len(segment.words))
-        before, chars, moment = segment.start_ms, 0, segment.start_ms
-        for span in spans_of(segment):
-            gap.add(span.char_start - chars)
-            length.add(span.char_end - span.char_start)
-            start.add(span.start_ms - moment)
-            duration.add(span.end_ms - span.start_ms)
-            confidence.append(NO_CONFIDENCE if span.confidence is None else round(span.confidence * 100))
-            chars, moment = span.char_end, span.end_ms
+        channel.append(segment.channel)
+        speaker.append(speakers.index(segment.speaker))
+        turn_start.append(segment.start_ms - before)
+        turn_length.append(segment.end_ms - segment.start_ms)
+        words.append(len(segment.words))
+        before = moment = segment.start_ms
+        gap += _gaps(segment)
+        for word in segment.words:
+            length.append(len(word.text))
+            start.append(word.start_ms - moment)
+            moment = word.end_ms
+            duration.append(moment - word.start_ms)
+            confidence.append(NO_CONFIDENCE if word.confidence is None else round(word.confidence * 100))
     head = orjson.dumps([data.language, data.duration_ms, data.model, speakers, len(data.segments), data.warnings])
-    parts = [head, *(bytes(column.data) for column in columns), bytes(confidence)]
-    sizes = _Writer()
-    for part in parts:
-        sizes.add(len(part))
-    plain = bytes([len(sizes.data)]) + bytes(sizes.data) + b"".join(parts)
+    parts = [head, *(_column(column) for column in columns), bytes(confidence)]
+    sizes = _column([len(part) for part in parts])
+    plain = bytes([len(sizes)]) + sizes + b"".join(parts)
     return Packed(
         body=bytes([FORMAT]) + zstandard.ZstdCompressor(level=LEVEL).compress(plain),
         text="\n".join(segment.text for segment in data.segments),
         turn_count=len(data.segments),
         word_count=len(confidence),
     )
+
+
+def _gaps(segment: Segment) -> list[int]:
+    """How many characters lie between each word of the turn and the one before it."""
+    texts = [word.text for word in segment.words]
+    if texts and " ".join(texts) == segment.text:
+        # The words are the text: nothing has to be looked for.
+        return [0, *[1] * (len(texts) - 1)]
+    gaps, chars = [], 0
+    for span in spans_of(segment):
+        gaps.append(span.char_start - chars)
+        chars = span.char_end
+    return gaps
 
 
 def unpack(body: bytes, text: str) -> TranscriptData:

@@ -79,9 +79,10 @@ class _Budget:
 
 def _segment(segment: Segment, duration_ms: int, budget: _Budget, notes: _Notes) -> Segment | None:
     start, end = _times(segment.start_ms, segment.end_ms, duration_ms, notes)
-    words = [_word(word, duration_ms, notes) for word in segment.words[: budget.words]]
-    words = [word for word in words if word.text]
-    text = _line(segment.text) or " ".join(word.text for word in words)
+    text = _line(segment.text)
+    kept = _as_they_stand(text, segment.words, duration_ms) if len(segment.words) <= budget.words else None
+    words: Sequence[Word] = kept if kept is not None else _cleaned(segment.words[: budget.words], duration_ms, notes)
+    text = text or " ".join(word.text for word in words)
     size = len(text.encode())
     if not text or size > budget.text_bytes:
         if text:
@@ -89,11 +90,41 @@ def _segment(segment: Segment, duration_ms: int, budget: _Budget, notes: _Notes)
         return None
     budget.text_bytes -= size
     budget.words -= len(words)
-    placed = _in_order(_align(text, words, notes), notes)
+    placed = kept if kept is not None else _in_order(_align(text, words, notes), notes)
     if placed:
         start, end = min(start, placed[0].start_ms), max(end, placed[-1].end_ms)
     channel = segment.channel if isinstance(segment.channel, int) and 0 <= segment.channel <= 1 else 0
     return Segment(channel, _line(segment.speaker)[:MAX_SPEAKER_CHARS], start, end, text, placed)
+
+
+def _as_they_stand(text: str, words: Sequence[Word], duration_ms: int) -> tuple[Word, ...] | None:
+    """The words of a turn when each keeps every rule, which nearly all do; None when anything has to be mended.
+
+    What comes out is what the long way would make of them, at a tenth of its price.
+    """
+    tokens = text.split(" ") if text else []
+    if len(tokens) != len(words):
+        return None
+    placed, before = [], 0
+    for token, word in zip(tokens, words, strict=True):
+        start, end, confidence = word.start_ms, word.end_ms, word.confidence
+        if token != word.text or len(token) > MAX_WORD_CHARS or type(start) is not int or type(end) is not int:
+            return None
+        if not before <= start <= end <= duration_ms:
+            return None
+        if confidence is not None:
+            if type(confidence) is not float or not 0 <= confidence <= 1:
+                return None
+            if confidence != (rounded := round(confidence, 2)):
+                word = replace(word, confidence=rounded)
+        placed.append(word)
+        before = start
+    return tuple(placed)
+
+
+def _cleaned(words: Sequence[Word], duration_ms: int, notes: _Notes) -> list[Word]:
+    clean = [_word(word, duration_ms, notes) for word in words]
+    return [word for word in clean if word.text]
 
 
 def _word(word: Word, duration_ms: int, notes: _Notes) -> Word:

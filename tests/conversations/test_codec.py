@@ -1,11 +1,13 @@
 """Transcripts as bytes: nothing is lost, nothing hostile is kept, and a minute takes few bytes."""
 
 import random
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conversations import codec, normalising
 from conversations.codec import CorruptTranscript, pack, spans_of, unpack
 from conversations.normalising import MAX_TEXT_BYTES, normalise
 from core.transcripts import Segment, TranscriptData, Word
@@ -143,3 +145,32 @@ def test_a_minute_of_speech_takes_at_most_three_kilobytes(minutes):
     assert packed.word_count > 120 * minutes * 0.7
     assert len(packed.body) / minutes <= 1_500
     assert (len(packed.body) + len(packed.text.encode())) / minutes <= 3_000
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**40), 2**40), max_size=50))
+def test_a_column_comes_back_number_by_number(numbers):
+    assert list(codec._numbers(codec._column(numbers))) == numbers
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Word,
+            st.sampled_from(["hello", "Hello,", "25", "a b", "", "x" * 201, "né", "a\x00b", "\u202ex"]),
+            st.sampled_from([0, 5, 70, 1_000, -3, 5_001, 2.5, True]),
+            st.sampled_from([5, 80, 1_000, 4_999, 9_000, float("nan")]),
+            st.sampled_from([None, 0.123456, 1.0, 0, 7.5, float("nan"), True]),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([" ", "  ", ", "]),
+)
+def test_words_that_keep_every_rule_come_out_as_the_long_way_makes_them(words, between):
+    text = between.join(word.text for word in words)
+    data = TranscriptData("en-US", 5_000, "m", (Segment(0, "a", 0, 5_000, text, tuple(words)),))
+    quick = normalise(data, 5_000)
+
+    with mock.patch.object(normalising, "_as_they_stand", return_value=None):
+        assert normalise(data, 5_000) == quick

@@ -1,6 +1,7 @@
 """The answers of a Speech API v2 server, validated: nothing that a provider sends is trusted (hostile 3I)."""
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,13 +32,14 @@ class Job(_Answer):
     error: JobError | None = None
 
 
-class ResultWord(_Answer):
-    """One word, times in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class ResultWord(Word):
+    """One word, times in milliseconds. Made straight from JSON: a call has hundreds, a model of each costs too much."""
 
-    text: str = Field(max_length=500)
-    startMs: int = Field(ge=0, le=MAX_MS)
-    endMs: int = Field(ge=0, le=MAX_MS)
-    confidence: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    text: Annotated[str, Field(max_length=500)]
+    start_ms: Annotated[int, Field(ge=0, le=MAX_MS, alias="startMs")]
+    end_ms: Annotated[int, Field(ge=0, le=MAX_MS, alias="endMs")]
+    confidence: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
 
 
 class ResultSegment(_Answer):
@@ -75,7 +77,7 @@ def to_transcript(result: Result) -> TranscriptData:
                 start_ms=segment.startMs,
                 end_ms=max(segment.startMs, segment.endMs),
                 text=segment.text,
-                words=tuple(Word(word.text, word.startMs, word.endMs, word.confidence) for word in segment.words),
+                words=tuple(segment.words),
             )
             for segment in segments
         ),

@@ -199,8 +199,8 @@ async def _pieces(audio: AudioSource) -> AsyncIterator[bytes]:
 
 def _parse(model: type[Answer], response: Response) -> Answer:
     try:
-        return model.model_validate(orjson.loads(response.body))
-    except (orjson.JSONDecodeError, ValidationError, RecursionError) as error:
+        return model.model_validate_json(response.body)
+    except ValidationError as error:
         message = "The server's answer does not follow the Speech API v2."
         raise EngineError(ErrorClass.OUTPUT, message, code="invalid_answer") from error
 
