@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -78,12 +79,16 @@ class Call(models.Model):
     )
     transcription_reason = models.CharField(_("reason"), max_length=80, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # By the clock of the database. A service that changes facts or audio of a call sets it anew; what jobs write on
+    # the call (state, reason) does not count, or a job that looks for changes would never end.
+    changed_at = models.DateTimeField(_("changed"), db_default=Now(), editable=False)
 
     objects = TenantManager()
 
     class Meta:
         indexes = [
             models.Index(fields=["-started_at", "id"], name="call_newest"),
+            models.Index(fields=["changed_at", "id"], name="call_changed"),
             models.Index(fields=["user", "-started_at"], name="call_of_user"),
             models.Index(fields=["group", "-started_at"], name="call_of_group"),
             GinIndex(fields=["tags"], name="call_tags"),

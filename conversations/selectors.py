@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
@@ -58,6 +58,7 @@ class CallFacts:
     queue_name: str
     external_id: str
     started_at: datetime
+    transcription_state: str
     quiet: tuple[tuple[int, int], ...] = ()
 
 
@@ -187,10 +188,59 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
             queue_name=call.queue_name,
             external_id=call.external_id,
             started_at=call.started_at,
+            transcription_state=call.transcription_state,
             quiet=tuple((event["start_ms"], event["end_ms"]) for event in call.hold_events),
         )
         for call in Call.objects.filter(pk__in=ids).select_related("user").only(*FACTS)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A call that a walk met: ``at`` its time in the order of the walk, ``duration_ms`` of its audio, None without."""
+
+    call_id: uuid.UUID
+    at: datetime
+    duration_ms: int | None
+
+
+def calls_by_start(
+    *,
+    after: tuple[datetime, uuid.UUID] | None,
+    stored_until: datetime,
+    started: tuple[datetime | None, datetime | None],
+    count: int,
+) -> list[StoredCall]:
+    """At most ``count`` calls in the order of start and id, behind ``after``; those stored by ``stored_until`` only.
+
+    ``started`` bounds their start: from the first (inclusive) to the second (exclusive). One query by key.
+    """
+    low, high = started
+    calls = Call.objects.filter(created_at__lte=stored_until)
+    if low is not None and (after is None or low > after[0]):
+        calls = calls.filter(started_at__gte=low)
+    if high is not None:
+        calls = calls.filter(started_at__lt=high)
+    return _walked(calls, "started_at", after, count)
+
+
+def calls_by_change(
+    *, after: tuple[datetime, uuid.UUID] | None, since: datetime | None, until: datetime, count: int
+) -> list[StoredCall]:
+    """At most ``count`` calls stored or changed in (``since``, ``until``], in that order and by id, behind ``after``."""
+    calls = Call.objects.filter(changed_at__lte=until)
+    if since is not None:
+        calls = calls.filter(changed_at__gt=since)
+    return _walked(calls, "changed_at", after, count)
+
+
+def _walked(calls: TenantQuerySet, time: str, after: tuple[datetime, uuid.UUID] | None, count: int) -> list[StoredCall]:
+    if after is not None:
+        # The first condition lets the index find the place, the second leaves out what was met at the same time.
+        calls = calls.filter(**{f"{time}__gte": after[0]}).filter(Q(**{f"{time}__gt": after[0]}) | Q(pk__gt=after[1]))
+    first = Recording.objects.filter(call=OuterRef("pk")).order_by("pk").values("duration_ms")[:1]
+    rows = calls.order_by(time, "pk").annotate(audio_ms=Subquery(first)).values_list("pk", time, "audio_ms")
+    return [StoredCall(*row) for row in rows[:count]]
 
 
 def matching(calls: TenantQuerySet, text: str, *, user: User) -> TenantQuerySet:

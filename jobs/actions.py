@@ -67,6 +67,15 @@ def _act(records: QuerySet[Record], action: str, act: Act, actor: str, audit_ten
 
 def retry(rows: list[Record], actor: str) -> None:
     """Start a new generation of ``rows``, which the caller has locked in final states. Raises Conflict otherwise."""
+    reopen(rows, step="retried", detail=actor)
+
+
+def reopen(rows: list[Record], *, step: str, detail: str, **changes: object) -> None:
+    """A new generation of ``rows``, which the caller has locked in final states. Raises Conflict otherwise.
+
+    History stays; checks, attempts and reason start anew (domain C31). ``step`` and ``detail`` are for the timeline,
+    ``changes`` further values of the records.
+    """
     _move(
         rows,
         FINAL,
@@ -89,8 +98,9 @@ def retry(rows: list[Record], actor: str) -> None:
         finished_at=None,
         next_at=timezone.now(),
         mark_due=True,
+        **changes,
     )
-    _note(((row.pk, row.generation + 1) for row in rows), "retried", actor)
+    _note(((row.pk, row.generation + 1) for row in rows), step, detail)
 
 
 def abort(rows: list[Record], actor: str) -> None:

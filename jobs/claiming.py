@@ -1,6 +1,6 @@
 """Taking queue items and claiming due records: the two statements that many workers may run at once.
 
-Both are fair over tenants: they take the first of every tenant, then the second of every tenant, and so on; tenants
+Both are fair over tenants, claims within the lane of live work and then within that of backfill: they take the first of every tenant, then the second of every tenant, and so on; tenants
 are found by jumping through the index, so one tenant with a million records costs no more than one with ten.
 """
 
@@ -45,7 +45,8 @@ WITH RECURSIVE busy AS (
 ), reopened AS (
     UPDATE jobs_record SET state = 'in_progress', stage = 'new', generation = generation + 1, fence = fence + 1,
         reason = '', wait = '', uploads = 0, attempts = 0, checks = 0, errors = 0, crashes = 0, reference = '',
-        remote = NULL, last_error = '', signature = '', lease_until = NULL, finished_at = NULL, next_at = statement_timestamp(),
+        remote = NULL, last_error = '', signature = '', lease_until = NULL, finished_at = NULL,
+        next_at = statement_timestamp(), lane = 0,
         run_id = %(run)s, mark_due = true
     WHERE id = ANY(ARRAY(
         SELECT id FROM jobs_record
@@ -70,9 +71,11 @@ WITH RECURSIVE busy AS (
             ORDER BY tenant_id LIMIT 1)
     FROM busy WHERE busy.tenant_id IS NOT NULL
 ), ranked AS (
-    SELECT due.id, due.place FROM busy CROSS JOIN LATERAL (
+    SELECT due.id, due.place, lanes.lane FROM busy CROSS JOIN (VALUES (0::smallint), (1::smallint)) AS lanes(lane)
+    CROSS JOIN LATERAL (
         SELECT id, row_number() OVER (ORDER BY next_at) AS place FROM jobs_record
-        WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND state = 'in_progress' AND next_at <= statement_timestamp()
+        WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND lane = lanes.lane
+            AND state = 'in_progress' AND next_at <= statement_timestamp()
             AND (crashes + (lease_until IS NOT NULL)::int >= 2) = %(suspects)s
         ORDER BY next_at LIMIT %(count)s
     ) AS due WHERE busy.tenant_id IS NOT NULL
@@ -87,14 +90,16 @@ UPDATE jobs_record SET
     last_processed_at = statement_timestamp()
 WHERE id = ANY(ARRAY(
     SELECT id FROM jobs_record
-    WHERE id = ANY(ARRAY(SELECT id FROM ranked ORDER BY place, id LIMIT %(count)s))
+    WHERE id = ANY(ARRAY(SELECT id FROM ranked ORDER BY lane, place, id LIMIT %(count)s))
         AND state = 'in_progress' AND next_at <= statement_timestamp()
     ORDER BY id FOR UPDATE SKIP LOCKED))
 RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts, checks, errors, crashes,
     reference, remote::text
 """
 
-# A paused job finishes what is under way and claims nothing new; the index record_under_way holds just that.
+# While backfill is held back, of its lane only what is under way is claimed.
+CLAIM_LIVE = CLAIM.replace("(VALUES (0::smallint), (1::smallint))", "(VALUES (0::smallint))")
+# A paused job finishes what is under way and claims nothing new; the index record_begun_in_lane holds just that.
 CLAIM_UNDER_WAY = CLAIM.replace("state = 'in_progress'", "state = 'in_progress' AND stage <> 'new'")
 
 EXTEND = """
@@ -127,13 +132,24 @@ def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int
     return taken, stored
 
 
-def claim_due(job: JobDefinition, run: Run, *, count: int, suspects: bool = False) -> list[Claimed]:
-    """Claim up to ``count`` due records with a lease and a new fence.
+def claim_due(
+    job: JobDefinition, run: Run, *, count: int, suspects: bool = False, backfill: bool = True
+) -> list[Claimed]:
+    """Claim up to ``count`` due records with a lease and a new fence: live ones before backfill, each fair over tenants.
 
     A record whose lease ran out instead of being given back counts one crash. Records at hand when a worker died for
     the second time are suspects: they are claimed only when asked for, so that the caller can take them one by one.
-    Of a paused job only what is under way is claimed.
+    Of a paused job only what is under way is claimed, and without ``backfill`` so it is of that lane.
     """
+    if job.paused_at is not None:
+        return _claim(CLAIM_UNDER_WAY, job, run, count, suspects)
+    if backfill:
+        return _claim(CLAIM, job, run, count, suspects)
+    live = _claim(CLAIM_LIVE, job, run, count, suspects)
+    return live + _claim(CLAIM_UNDER_WAY, job, run, count - len(live), suspects)
+
+
+def _claim(statement: str, job: JobDefinition, run: Run, count: int, suspects: bool) -> list[Claimed]:
     values: dict[str, Any] = {
         "job": job.pk,
         "run": run.pk,
@@ -142,7 +158,7 @@ def claim_due(job: JobDefinition, run: Run, *, count: int, suspects: bool = Fals
         "suspects": suspects,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM if job.paused_at is None else CLAIM_UNDER_WAY, values)
+        cursor.execute(statement, values)
         return [_claimed(row) for row in cursor.fetchall()]
 
 

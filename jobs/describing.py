@@ -7,7 +7,7 @@ from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 
 from jobs.kinds import kinds
-from jobs.models import JobDefinition
+from jobs.models import DataSource, JobDefinition
 from jobs.schedules import TIMED, next_starts
 from jobs.wording import clause_text
 from queues.models import AccessScope
@@ -64,8 +64,11 @@ def facts(job: JobDefinition) -> list[tuple[str, str]]:
     described = kind.describe(job.settings) if kind is not None else []
     clauses = " · ".join(filter_texts(job))
     tags = [(_("Clear a tag"), job.clear_tag), (_("Assign a tag"), job.assign_tag)]
-    return [
+    shown = [
         *described,
-        (_("Filtering criteria"), clauses or _("none: every record of the queue")),
+        (_("Filtering criteria"), clauses or _("none: every record")),
         *((label, tag) for label, tag in tags if tag),
     ]
+    if job.data_source in (DataSource.STORAGE, DataSource.TOKEN):
+        shown.append((_("Records that have ended"), job.get_ended_records_display()))
+    return shown

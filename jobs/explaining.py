@@ -19,7 +19,7 @@ from accounts.permissions import Permission
 from core.outcomes import Reason
 from jobs.kinds import Check, kind_of
 from jobs.models import JobDefinition, Record, RecordEvent
-from jobs.passes import scope_of
+from jobs.scopes import scope_of
 from jobs.wording import seen_and_rule
 from licensing.gates import GateResult
 from licensing.ledger import foretell

@@ -12,12 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
-from jobs.models import DataSource, JobDefinition, Schedule
+from jobs.models import DataSource, EndedRecords, JobDefinition, Schedule
 from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
 from jobs.selectors import known_tags
+from jobs.sources import MOST_LAG_S, MOST_MINUTES, MOST_PER_MINUTE, deprecated_barred
 from queues.models import AccessScope, ProcessingQueue
 from tenants.forms import ScopeFields
 
+SWEEP_FIELDS = ("ended_records", "throttle", "budget_minutes", "lag_target_s")
 # Advised by the guide for new jobs (domain T20): licensed users only, 15 seconds to 2 hours.
 ADVISED: list[dict[str, Any]] = [
     {"field": "user.license", "op": "is", "value": "speech_analytics"},
@@ -37,9 +39,42 @@ class JobForm(ScopeFields, VersionedForm):
     enabled = EnableField()
     access_scope = forms.ChoiceField(label=_("Access scope"), choices=AccessScope.choices)
     data_source = forms.ChoiceField(label=_("Data source"), choices=DataSource.choices)
-    source_queue = forms.ModelChoiceField(label=_("Source Queue"), queryset=ProcessingQueue.objects.order_by("name"))
     clear_tag = TagField(label=_("Clear a tag"))
     assign_tag = TagField(label=_("Assign a tag"))
+    source_queue = forms.ModelChoiceField(
+        label=_("Source Queue"),
+        queryset=ProcessingQueue.objects.order_by("name"),
+        required=False,
+        help_text=_("Only for the data source that uses a queue."),
+    )
+    ended_records = forms.ChoiceField(
+        label=_("Records that have ended"),
+        choices=EndedRecords.choices,
+        initial=EndedRecords.LEAVE,
+        required=False,
+        help_text=_("Of conversations that this job has processed before. Full mode on each run processes all again."),
+    )
+    throttle = WholeNumberField(
+        label=_("Throttle"),
+        min_value=1,
+        max_value=MOST_PER_MINUTE,
+        required=False,
+        help_text=_("Records a minute in the full modes; blank is without limit."),
+    )
+    budget_minutes = WholeNumberField(
+        label=_("Budget"),
+        min_value=1,
+        max_value=MOST_MINUTES,
+        required=False,
+        help_text=_("Minutes of audio in the full modes; there the sweep stops. Blank is without limit."),
+    )
+    lag_target_s = WholeNumberField(
+        label=_("Target of the live lag"),
+        min_value=1,
+        max_value=MOST_LAG_S,
+        required=False,
+        help_text=_("Seconds. While live work is later than that, a full mode waits by itself. Blank: it never does."),
+    )
     publish_to = forms.ModelMultipleChoiceField(
         label=_("Publish to queue(s)"),
         queryset=ProcessingQueue.objects.order_by("name"),
@@ -81,6 +116,7 @@ class JobForm(ScopeFields, VersionedForm):
     )
     scope_field = "access_scope"
     advanced = ["max_checks", "max_attempts", "batch_size", "log_days", "log_max_lines"]
+    advised = ADVISED
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
@@ -89,17 +125,24 @@ class JobForm(ScopeFields, VersionedForm):
         for name in ("clear_tag", "assign_tag"):
             widget: SuggestedInput = self.fields[name].widget  # type: ignore[assignment]
             widget.suggestions = known_tags()
+        self._offer_sources()
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.
         self.aliases = {"filters": self.clause_names[0] if self.clause_names else "add_fact"}
         self.sections = [
             ("", ["name", "enabled", "access_scope", "tenant", "tenant_groups"]),
-            ("", ["data_source", "source_queue", *self.setting_names]),
+            ("", ["data_source", "source_queue", *SWEEP_FIELDS, *self.setting_names]),
             (str(_("Filtering criteria")), [*self.clause_names, "add_fact"]),
             (str(_("After success")), ["clear_tag", "assign_tag", "publish_to"]),
             (str(_("Schedule")), ["schedule", "start_at", "weekday", "month_day", "cron", "time_zone"]),
         ]
+
+    def _offer_sources(self) -> None:
+        """The deprecated source only where it may be chosen."""
+        field: Any = self.fields.get("data_source")
+        if field is not None and deprecated_barred(self.job):
+            field.choices = [choice for choice in DataSource.choices if choice[0] != DataSource.STORAGE]
 
     def _add_settings(self) -> list[str]:
         """What the kind wants to know."""
@@ -121,7 +164,7 @@ class JobForm(ScopeFields, VersionedForm):
         if self.is_bound:
             rows = {number: ({"field": fact}, None) for number, fact in rows_of(self.data).items()}
         else:
-            stored = self.job.filters if self.job is not None else ADVISED
+            stored = self.job.filters if self.job is not None else self.advised
             rows = {number: (clause, clause) for number, clause in enumerate(stored)}
         names = []
         for number, (clause, initial) in rows.items():
@@ -133,7 +176,7 @@ class JobForm(ScopeFields, VersionedForm):
             choices=[(field.name, field.label) for field in known.values()],
             required=False,
             widget=AddClauseWidget,
-            help_text=_("A record must meet all clauses. Without any, the job takes every record of its queue."),
+            help_text=_("A record must meet all clauses. Without any, the job takes every record."),
         )
         return names
 
@@ -182,12 +225,14 @@ class JobForm(ScopeFields, VersionedForm):
             "source_queue",
             "clear_tag",
             "assign_tag",
+            *SWEEP_FIELDS,
             "schedule",
             "time_zone",
-            *self.advanced,
+            *JobForm.advanced,
         )
         return {
             **{name: cleaned[name] for name in names},
+            "ended_records": cleaned["ended_records"] or EndedRecords.LEAVE,
             "kind": self.kind.key,
             "tenant": self.tenant_of_scope(),
             "cron": cron_of(cleaned["schedule"], self.start(), cleaned["cron"]),
@@ -213,6 +258,7 @@ def initial_of(job: JobDefinition) -> dict[str, Any]:
         "source_queue",
         "clear_tag",
         "assign_tag",
+        *SWEEP_FIELDS,
         "schedule",
         "cron",
         "time_zone",

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -122,6 +124,36 @@ class Foreseen:
     clause: GateResult | None = None
 
 
+class Order(StrEnum):
+    """Along which time a sweep goes: when a conversation began, or when it was stored or changed."""
+
+    STARTED = "started"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One step of a sweep through a tenant: at most ``count`` conversations behind ``after`` (time and id).
+
+    By ``CHANGED``: those whose time lies in (``since``, ``until``]. By ``STARTED``: those stored until ``until``.
+    """
+
+    order: Order
+    after: tuple[datetime, uuid.UUID] | None
+    since: datetime | None
+    until: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A conversation that a sweep met; ``at`` is its time in the order, ``seconds`` what would be metered."""
+
+    record_id: uuid.UUID
+    at: datetime
+    seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """The provider has taken the job; ``remote`` is the handle, ``check_after_s`` its hint."""
@@ -213,6 +245,8 @@ class Kind(Protocol):
     label: str | Promise
     record_type: RecordType
     filter_fields: Mapping[str, FilterField]
+    # The filter field on the day that a conversation began.
+    start_day_field: str
     completed_event: Event
 
     def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +278,17 @@ class Kind(Protocol):
 
         Records that do not exist any more are left out.
         """
+        ...
+
+    def stored(self, tenant: Tenant, filters: Sequence[Mapping[str, Any]], walk: Walk) -> list[Stored]:
+        """What comes next in a sweep, inside the tenant, in one query by key.
+
+        Of the filters, those on the date that conversations began may be used to leave out what they would discard.
+        """
+        ...
+
+    def price_per_minute(self, settings: Mapping[str, Any]) -> Decimal | None:
+        """What a minute costs at the job's engine; None when nobody said it."""
         ...
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.outcomes import Reason
@@ -13,9 +14,24 @@ from tenants.models import Tenant, TenantGroup, validate_time_zone
 
 
 class DataSource(models.TextChoices):
-    """Where a job takes its records from (domain T18). The other three come with the console."""
+    """Where a job takes its records from (domain T18, C34). All but the queue sweep the tenants in scope."""
 
     QUEUE = "queue", _("Incremental using queue")
+    STORAGE = "storage", _("Incremental using DB storage (deprecated)")
+    TOKEN = "token", _("Full mode with continuation token")
+    FULL = "full", _("Full mode on each run")
+
+
+SWEEPING = (DataSource.STORAGE, DataSource.TOKEN, DataSource.FULL)
+# What these take in is backfill: it yields to live work.
+FULL_MODES = (DataSource.TOKEN, DataSource.FULL)
+
+
+class EndedRecords(models.TextChoices):
+    """What a sweep does with a conversation whose record the job has ended already."""
+
+    LEAVE = "leave", _("Leave them as they are")
+    AGAIN = "again", _("Process them again")
 
 
 class Schedule(models.TextChoices):
@@ -43,8 +59,23 @@ class JobDefinition(models.Model):
     tenant_groups = models.ManyToManyField(TenantGroup, blank=True, verbose_name=_("tenant groups"))
     data_source = models.CharField(_("data source"), max_length=20, choices=DataSource, default=DataSource.QUEUE)
     source_queue = models.ForeignKey(
-        ProcessingQueue, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("source queue")
+        ProcessingQueue,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("source queue"),
     )
+    ended_records = models.CharField(
+        _("records that have ended"),
+        max_length=8,
+        choices=EndedRecords,
+        default=EndedRecords.LEAVE,
+        db_default=EndedRecords.LEAVE,
+    )
+    throttle = models.PositiveIntegerField(_("throttle"), null=True, blank=True, help_text=_("records a minute"))
+    budget_minutes = models.PositiveIntegerField(_("budget"), null=True, blank=True, help_text=_("minutes of audio"))
+    lag_target_s = models.PositiveIntegerField(_("target of the live lag"), null=True, blank=True)
     publish_to = models.ManyToManyField(
         ProcessingQueue, blank=True, related_name="fed_by", verbose_name=_("publish to queue(s)")
     )
@@ -79,6 +110,46 @@ class JobDefinition(models.Model):
         if not self.enabled:
             return "disabled"
         return "enabled" if self.paused_at is None else "paused"
+
+
+class Continuation(models.Model):
+    """How far the sweep of a job has come: one row for each job that does not read a queue.
+
+    Position and records move in one transaction, guarded by ``version``: a sweep that is killed goes on where it was
+    and takes nothing twice. ``until`` is fixed when a sweep begins; what is stored later belongs to the next one.
+    """
+
+    class State(models.TextChoices):
+        """ready → running → done; stopped when the budget is used up. Reset and a new start lead back to ready."""
+
+        READY = "ready", _("Not begun")
+        RUNNING = "running", _("Under way")
+        STOPPED = "stopped", _("Stopped at the budget")
+        DONE = "done", _("At the end")
+
+    job = models.OneToOneField(JobDefinition, on_delete=models.CASCADE, related_name="continuation")
+    number = models.PositiveIntegerField(_("sweep"), default=1)
+    state = models.CharField(_("status"), max_length=8, choices=State, default=State.READY)
+    version = models.PositiveBigIntegerField(default=0)
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True)
+    at_tenant = models.UUIDField(null=True)
+    after_time = models.DateTimeField(null=True)
+    after_id = models.UUIDField(null=True)
+    tenants = models.PositiveIntegerField(_("tenants finished"), default=0)
+    seen = models.PositiveBigIntegerField(_("conversations seen"), default=0)
+    taken = models.PositiveBigIntegerField(_("taken in"), default=0)
+    again = models.PositiveBigIntegerField(_("processed again"), default=0)
+    seconds = models.PositiveBigIntegerField(_("audio taken in"), default=0)
+    expected = models.PositiveBigIntegerField(_("conversations expected"), null=True)
+    next_at = models.DateTimeField(default=timezone.now)
+    held_since = models.DateTimeField(null=True)
+    held_lag_s = models.PositiveIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.number}"
 
 
 class Run(models.Model):
@@ -180,8 +251,15 @@ class Record(models.Model):
         ENGINE = "engine_paused", _("the engine is paused")
         LIMIT = "limit", _("held until the limit resets or is raised")
 
+    class Lane(models.IntegerChoices):
+        """Of due records, live ones are claimed first."""
+
+        LIVE = 0, _("live")
+        BACKFILL = 1, _("backfill")
+
     job = models.ForeignKey(JobDefinition, on_delete=models.CASCADE, related_name="records", db_index=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane, default=Lane.LIVE, db_default=Lane.LIVE)
     record_type = models.CharField(_("record type"), max_length=20, choices=RecordType)
     record_id = models.UUIDField(_("record id"))
     generation = models.PositiveIntegerField(default=1)
@@ -218,12 +296,14 @@ class Record(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=models.Q(mark_due=True), name="record_mark_due"),
             models.Index(
-                fields=["job", "tenant", "next_at"], condition=models.Q(state="in_progress"), name="record_due"
+                fields=["job", "tenant", "lane", "next_at"],
+                condition=models.Q(state="in_progress"),
+                name="record_due_in_lane",
             ),
             models.Index(
-                fields=["job", "tenant", "next_at"],
+                fields=["job", "tenant", "lane", "next_at"],
                 condition=models.Q(state="in_progress") & ~models.Q(stage="new"),
-                name="record_under_way",
+                name="record_begun_in_lane",
             ),
             models.Index(fields=["job", "state", "-id"], name="record_list"),
             models.Index(fields=["record_id"], name="record_by_object"),

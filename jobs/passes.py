@@ -23,11 +23,14 @@ from jobs.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
 from jobs.changes import MAX_CRASHES, Change, after, crashed, held, limited, refused
 from jobs.claiming import claim_due, extend_leases, take_from_queue
 from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, Outcome, Refuse, Troubled, Verdict, kind_of
-from jobs.models import JobDefinition, LogEntry, Pass, Record, Run, Schedule
+from jobs.lanes import held_back, under_way_due
+from jobs.models import SWEEPING, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from jobs.runs import beat, begin_pass, current_run, end_pass, log_once
-from queues.models import AccessScope, QueueItem
+from jobs.scopes import scope_of
+from jobs.sweeping import take_slice
+from queues.models import QueueItem
 from tenants.doors import TenantUnavailable, enter
-from tenants.models import Tenant, TenantGroup
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ def run_pass(job_id: int) -> bool:
     except KindPaused as paused:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
+    if held_back(job) and not under_way_due(job):
+        return False
     run = current_run(job)
     sweep = begin_pass(job, run, job.lease_seconds)
     if sweep is None:
@@ -78,6 +83,7 @@ class PassRunner:
         self.writer = ChangeWriter(job, run, session)
         self.taking = True
         self.alone = False
+        self.held, self.ask_held_at = False, 0.0
         self.suspects_left = SUSPECTS_PER_PASS
         self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
         self.total = self.processed = self.uploaded = 0
@@ -135,18 +141,36 @@ class PassRunner:
     def _take_in(self) -> list[Claimed]:
         if not self.in_work and self.suspects_left:
             self.suspects_left -= 1
-            suspects = claim_due(self.job, self.run_row, count=1, suspects=True)
+            suspects = claim_due(self.job, self.run_row, count=1, suspects=True, backfill=not self._held_back())
             if suspects:
                 # Twice at hand when a worker died: alone, so that a third death accuses nobody else (R6).
                 self.alone = True
                 return suspects
         space = self.job.batch_size - len(self.in_work)
+        if self.job.data_source in SWEEPING:
+            return self._take_from_sweep(space)
         until = self._intake_limit()
         if until is not None:
             taken, _stored = take_from_queue(self.job, self.run_row, until=until, count=space)
             if taken:
                 Run.objects.filter(pk=self.run_row.pk).update(taken=F("taken") + taken)
         return claim_due(self.job, self.run_row, count=space)
+
+    def _take_from_sweep(self, space: int) -> list[Claimed]:
+        """What is due; only when that leaves room, the sweep goes on, so records do not pile up before their time."""
+        free = not self._held_back()
+        claimed = claim_due(self.job, self.run_row, count=space, backfill=free)
+        wanted = self.job.schedule == Schedule.CONTINUOUS or self.job.start_requested_at is not None
+        room = space - len(claimed) if free and wanted and self.job.paused_at is None else 0
+        if room and take_slice(self.job, self.run_row, count=room):
+            claimed += claim_due(self.job, self.run_row, count=room)
+        return claimed
+
+    def _held_back(self) -> bool:
+        """Whether backfill waits; asked once a second at most."""
+        if time.monotonic() >= self.ask_held_at:
+            self.ask_held_at, self.held = time.monotonic() + 1.0, held_back(self.job)
+        return self.held
 
     def _intake_limit(self) -> datetime | None:
         """Until which publication time queue items are taken: all, those before the start was asked for, or none."""
@@ -290,33 +314,6 @@ def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
     if record.stage == Record.Stage.NEW or tenant.state in {Tenant.State.CLOSED, Tenant.State.DELETED}:
         return Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
     return held(record, why)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which tenants a job works for (domain C33)."""
-
-    access_scope: str
-    tenant_ids: frozenset[uuid.UUID]
-
-    def holds(self, tenant: Tenant) -> bool:
-        """True when records of ``tenant`` belong to the job."""
-        if self.access_scope == AccessScope.UNRESTRICTED:
-            return True
-        if self.access_scope == AccessScope.TENANTS_ONLY:
-            return not tenant.is_system
-        return tenant.pk in self.tenant_ids
-
-
-def scope_of(job: JobDefinition) -> Scope:
-    """The tenants of the job as they are now."""
-    ids: set[uuid.UUID] = set()
-    if job.access_scope == AccessScope.ONE_TENANT and job.tenant_id is not None:
-        ids = {job.tenant_id}
-    elif job.access_scope == AccessScope.TENANT_GROUPS:
-        groups = TenantGroup.objects.filter(jobdefinition=job)
-        ids = set(groups.values_list("tenants__pk", flat=True)) - {None}
-    return Scope(job.access_scope, frozenset(ids))
 
 
 async def _step(tasks: list[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:

@@ -21,7 +21,7 @@ from core.outcomes import Reason
 from jobs.filters import Op
 from jobs.kinds import Foreseen, Kind, KindPaused, kinds
 from jobs.models import JobDefinition, Record
-from jobs.passes import Scope
+from jobs.scopes import Scope
 from queues.models import AccessScope, QueueItem
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
@@ -44,7 +44,7 @@ class Question:
     filters: list[dict[str, Any]]
     access_scope: str
     tenant_ids: list[str]
-    queue: int
+    queue: int | None
     reach: list[str] | None = None
 
     def key(self) -> str:

@@ -8,7 +8,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from jobs.bulk_models import BulkAction
-from jobs.models import JobDefinition, LogEntry, Pass, Run
+from jobs.models import Continuation, JobDefinition, LogEntry, Pass, Run
 
 # So long after a pass the pages that show a rate change with the minute.
 RATE_MINUTES = 6
@@ -24,6 +24,8 @@ def pulse(job_id: int) -> tuple[Any, ...]:
     run = JSONObject(id="id", at="last_activity_at", passes="passes", taken="taken")
     sweeps = Pass.objects.filter(job=OuterRef("pk")).order_by("-pk")
     sweep = JSONObject(id="id", state="state", stage="stage", total="total", done="processed", end="ended_at")
+    place = JSONObject(version="version", held="held_since", lag="held_lag_s")
+    places = Continuation.objects.filter(job=OuterRef("pk"))
     action = JSONObject(state="state", frozen="total", done=F("changed") + F("skipped"))
     newest = BulkAction.objects.filter(source="records", source_id=OuterRef("pk")).order_by("-created_at")
     found = JobDefinition.objects.filter(pk=job_id).annotate(
@@ -31,10 +33,11 @@ def pulse(job_id: int) -> tuple[Any, ...]:
         sweep=Subquery(sweeps.values(answer=sweep)[:1]),
         line=Subquery(LogEntry.objects.filter(job=OuterRef("pk")).order_by("-pk").values("pk")[:1]),
         bulk=Subquery(newest.values(answer=action)[:1]),
+        place=Subquery(places.values(answer=place)[:1]),
         active=Subquery(runs.values("last_activity_at")[:1]),
     )
     values = found.values_list(
-        "version", "enabled", "paused_at", "records_changed_at", "run", "sweep", "line", "bulk", "active"
+        "version", "enabled", "paused_at", "records_changed_at", "run", "sweep", "line", "bulk", "place", "active"
     ).first()
     if values is None:
         return ()

@@ -33,7 +33,8 @@ def readings_for(user: User) -> Mapping[int, Reading]:
     )
     by_queue: dict[int, list[Any]] = defaultdict(list)
     for job in jobs.order_by("name"):
-        by_queue[job.source_queue_id].append(job)
+        if job.source_queue_id is not None:
+            by_queue[job.source_queue_id].append(job)
     return {
         queue_id: Reading(
             readers=tuple(_reader(job) for job in found), dead=sum(job.dead for job in found), most=COUNTED

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.permissions import AccessScope
 from jobs.bulk_models import BulkAction, BulkSlice
-from jobs.models import Cleanup, JobDefinition, LogEntry, Pass, Record, Run, Schedule
+from jobs.models import SWEEPING, Cleanup, Continuation, JobDefinition, LogEntry, Pass, Record, Run, Schedule
 from queues.models import QueueItem
 from queues.selectors import pending_of
 from tenants.models import Tenant
@@ -19,7 +19,8 @@ from tenants.selectors import visible_tenants
 
 
 def jobs_with_work() -> list[int]:
-    """Enabled jobs with a due record, or with queue items that their schedule and the queue let them take.
+    """Enabled jobs with a due record, or with something that their schedule lets them take: items of a queue that is
+    not paused, or the rest of a sweep that no throttle holds.
 
     Of a paused job only records that are under way count.
     """
@@ -27,7 +28,11 @@ def jobs_with_work() -> list[int]:
     due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now)
     items = QueueItem.objects.filter(queue=OuterRef("source_queue"), queue__paused=False)
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
-    has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & Q(Exists(items))))
+    sweeps = Continuation.objects.filter(
+        job=OuterRef("pk"), state__in=(Continuation.State.READY, Continuation.State.RUNNING), next_at__lte=now
+    )
+    offered = Q(Exists(items)) | (Q(data_source__in=SWEEPING) & Q(Exists(sweeps)))
+    has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & offered))
     under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
     jobs = JobDefinition.objects.filter(has_work | under_way, enabled=True)
     return list(jobs.values_list("pk", flat=True))

@@ -16,9 +16,11 @@ from core.errors import Conflict, InvalidInput
 from core.moves import move
 from jobs import filters
 from jobs.actions import abort_records
+from jobs.continuing import end_on_stop, keep_place, prepare_start
 from jobs.kinds import Kind, kinds
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from jobs.schedules import TIMED, next_starts
+from jobs.sources import source_values
 from queues.models import AccessScope, ProcessingQueue
 from tenants.models import Tenant, TenantGroup
 
@@ -63,13 +65,15 @@ def save_job(
             saved = JobDefinition.objects.get(pk=job.pk)
         saved.tenant_groups.set(tenant_groups)
         saved.publish_to.set(publish_to)
+        keep_place(saved, source_before=job.data_source if job is not None else "")
         if job is None:
             _audit(saved, "job.created", actor, audit_tenant)
         else:
             before, after = changes(old, _settings_of(saved))
             _audit(saved, "job.changed", actor, audit_tenant, before=before, after=after)
-        ring_after_commit([saved.source_queue_id])
+        _ring(saved)
     if not saved.enabled:
+        end_on_stop(saved)
         left = Record.objects.filter(job=saved)
         abort_records(records=left, actor=actor, audit_tenant=audit_tenant, chosen="job disabled")
     return saved
@@ -113,6 +117,7 @@ def checked_values(
     kind = kinds().get(values["kind"])
     if kind is None:
         raise InvalidInput("kind", _("There is no such type of job."))
+    values = source_values(job, values)
     _check_queues(values["source_queue"], publish_to, kind)
     if values["access_scope"] == AccessScope.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))
@@ -128,20 +133,22 @@ def checked_values(
     return values
 
 
-def _check_queues(source: ProcessingQueue, publish_to: Sequence[ProcessingQueue], kind: Kind) -> None:
-    if source in publish_to:
+def _check_queues(source: ProcessingQueue | None, publish_to: Sequence[ProcessingQueue], kind: Kind) -> None:
+    if source is not None and source in publish_to:
         raise InvalidInput("publish_to", _("A job cannot publish to the queue it reads: it would never end."))
-    if source.record_type != kind.record_type:
+    if source is not None and source.record_type != kind.record_type:
         raise InvalidInput("source_queue", _("The queue collects records of another type."))
     if any(queue.record_type != kind.record_type for queue in publish_to):
         raise InvalidInput("publish_to", _("A queue of the list collects records of another type."))
 
 
-def _check_sole_reader(job: JobDefinition | None, source: ProcessingQueue) -> None:
+def _check_sole_reader(job: JobDefinition | None, source: ProcessingQueue | None) -> None:
     """A pending record goes to one reader only: two enabled jobs would take it away from each other.
 
     The queue is locked, so that of two jobs that are enabled at once one finds the other. Raises InvalidInput.
     """
+    if source is None:
+        return
     ProcessingQueue.objects.select_for_update().get(pk=source.pk)
     others = JobDefinition.objects.filter(source_queue=source, enabled=True).exclude(pk=job.pk if job else 0)
     reader = others.order_by("pk").first()
@@ -179,6 +186,7 @@ def clone_job(*, job: JobDefinition, name: str, actor: str, audit_tenant: Tenant
     made = JobDefinition.objects.create(**values, name=name, enabled=False)
     made.tenant_groups.set(groups)
     made.publish_to.set(queues)
+    keep_place(made, source_before="")
     _audit(made, "job.cloned", actor, audit_tenant, original=job.pk)
     return made
 
@@ -204,8 +212,10 @@ def set_enabled(*, job: JobDefinition, enabled: bool, actor: str, audit_tenant: 
             version=F("version") + 1,
         )
         job.enabled = enabled
+        if not enabled:
+            end_on_stop(job)
         _audit(job, "job.enabled" if enabled else "job.stopped", actor, audit_tenant)
-        ring_after_commit([job.source_queue_id])
+        _ring(job)
     if not enabled:
         abort_records(
             records=Record.objects.filter(job=job), actor=actor, audit_tenant=audit_tenant, chosen="job stopped"
@@ -232,20 +242,21 @@ def resume_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
     text = _("The job is not paused.")
     move(paused, conflict=text, paused_at=None, next_start_at=_next_start(job), version=F("version") + 1)
     _audit(job, "job.resumed", actor, audit_tenant)
-    ring_after_commit([job.source_queue_id])
+    _ring(job)
 
 
 @transaction.atomic
 def request_start(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> None:
-    """Start now: a manual job takes what is in its queue at this moment, a continuous one is woken.
+    """Start now: a manual job takes what is in its queue at this moment, a continuous one is woken, a sweep goes on.
 
-    Raises Conflict when the job is disabled or paused.
+    Raises Conflict when the job is disabled or paused, or its continuation token is at the end.
     """
     now = None if job.schedule == Schedule.CONTINUOUS else timezone.now()
     awake = JobDefinition.objects.filter(pk=job.pk, enabled=True, paused_at__isnull=True)
     move(awake, conflict=_("The job is disabled or paused. Enable it first."), start_requested_at=now)
+    prepare_start(job)
     _audit(job, "job.started", actor, audit_tenant)
-    ring_after_commit([job.source_queue_id])
+    _ring(job)
 
 
 def start_job(*, job: JobDefinition, actor: str, audit_tenant: Tenant) -> bool:
@@ -261,9 +272,25 @@ def request_due_starts() -> None:
     awake = JobDefinition.objects.filter(enabled=True, paused_at__isnull=True, schedule__in=TIMED)
     for job in awake.filter(next_start_at__lte=now):
         # The old time in the condition: two ticks at once must not start the job twice.
-        JobDefinition.objects.filter(pk=job.pk, next_start_at=job.next_start_at).update(
-            start_requested_at=now, next_start_at=next_starts(job.cron, job.time_zone, now)[0]
-        )
+        _start_at_its_time(job, now)
+
+
+@transaction.atomic
+def _start_at_its_time(job: JobDefinition, now: datetime) -> None:
+    """One start; a sweep whose continuation token is at the end is not started."""
+    mine = JobDefinition.objects.filter(pk=job.pk, next_start_at=job.next_start_at)
+    if not mine.update(start_requested_at=now, next_start_at=next_starts(job.cron, job.time_zone, now)[0]):
+        return
+    try:
+        prepare_start(job)
+    except Conflict:
+        JobDefinition.objects.filter(pk=job.pk).update(start_requested_at=None)
+
+
+def _ring(job: JobDefinition) -> None:
+    """The readers of the job's queue are called; a sweep is found by the next tick."""
+    if job.source_queue_id is not None:
+        ring_after_commit([job.source_queue_id])
 
 
 def _next_start(job: JobDefinition) -> datetime | None:

@@ -59,12 +59,14 @@ class JobTable(PageTable):
 
     def render_source_queue(self, record: JobDefinition) -> str:
         """The name, and whether nothing is taken from it."""
+        if record.source_queue is None:
+            return EMPTY
         note = badge("paused", "", _("Jobs take nothing from it.")) if record.source_queue.paused else ""
         return format_html("<bdi>{}</bdi> {}", record.source_queue.name, note)
 
     def value_source_queue(self, record: JobDefinition) -> str:
         """The bare name."""
-        return record.source_queue.name
+        return record.source_queue.name if record.source_queue is not None else ""
 
     def render_setting(self, record: JobDefinition) -> str:
         """What the job works with."""

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from jobs.applying import DATABASE_IS_AWAY
 from jobs.bulk_actions.working import actions_at_work, work_on
 from jobs.cleanups import run_cleanups
+from jobs.estimating import step
 from jobs.holding import wake_held
 from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
@@ -53,6 +54,22 @@ def run_pass(job_id: int) -> None:
 def preview(key: str) -> None:
     """Answer the question that a page left under ``key``."""
     judge_asked(key)
+
+
+@shared_task
+def estimate(key: str) -> None:
+    """Count on for the backfill whose question lies under ``key``, and go on until it is done or nobody waits."""
+    if step(key):
+        ask_estimate(key)
+
+
+def ask_estimate(key: str) -> bool:
+    """Have a step of an estimate made; False when the broker cannot be reached."""
+    try:
+        estimate.apply_async(args=[key], expires=EXPIRES_S)
+    except (BrokerError, OSError):
+        return False
+    return True
 
 
 def ask_worker(key: str) -> bool:

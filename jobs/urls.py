@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.permissions import Permission
 from accounts.policy import requires
-from jobs.views import bulk, definitions, editing, logs, monitoring, record, records
+from jobs.views import backfill, bulk, definitions, editing, logs, monitoring, record, records
 
 app_name = "jobs"
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path("transcription/jobs/bulk/", edit(definitions.JobBulk.as_view()), name="jobs_bulk"),
     path("transcription/job-definitions/", look(definitions.definitions), name="definitions"),
     path("transcription/jobs/add/", edit(editing.JobPage.as_view()), name="add"),
+    path("transcription/jobs/backfill/", edit(backfill.BackfillPage.as_view()), name="backfill"),
     path(JOB, look(definitions.job), name="job"),
     path(f"{JOB}edit/", edit(editing.JobPage.as_view()), name="edit"),
     path(f"{JOB}delete/", edit(definitions.JobDelete.as_view()), name="delete"),
@@ -28,6 +29,8 @@ urlpatterns = [
     path(f"{JOB}pause/", edit(definitions.JobPause.as_view()), name="pause"),
     path(f"{JOB}stop/", edit(definitions.JobStop.as_view()), name="stop"),
     path(f"{JOB}enable/", edit(definitions.JobEnable.as_view()), name="enable"),
+    path(f"{JOB}token/", edit(backfill.TokenPage.as_view()), name="token"),
+    path(f"{JOB}token/reset/", edit(backfill.TokenReset.as_view()), name="token_reset"),
     path(f"{JOB}latest-run/", look(monitoring.LatestRun.as_view()), name="latest_run"),
     path(f"{JOB}runs/", look(monitoring.RunList.as_view()), name="runs"),
     path(f"{JOB}records/", look(records.RecordList.as_view()), name="records"),

@@ -2,12 +2,13 @@
 
 import uuid
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from conversations.models import Channel, Direction
+from conversations.models import Channel, Direction, TranscriptionState
 from conversations.selectors import CallFacts
 from jobs.filters import TEXT_OPERATORS, FilterField, ValueType
 from jobs.schedules import WEEKDAYS
@@ -15,6 +16,7 @@ from licensing.models import Bundle
 from tenants.models import Tenant
 
 OF_CHOICES = ("is", "is_not")
+START_DAY = "call.start_day"
 
 
 def _text(name: str, label: Any) -> FilterField:
@@ -39,12 +41,13 @@ _FIELDS: Iterable[FilterField] = (
     _text("call.queue_name", _("Call - Queue or campaign")),
     _text("call.external_id", _("Call - External id")),
     FilterField(
-        "call.start_day",
+        START_DAY,
         _("Call - Start date"),
         ("between", "is", "is_not"),
         type=ValueType.DAY,
         hint=_("In the time zone of the tenant; both days belong to it."),
     ),
+    FilterField("call.transcription", _("Call - Transcription"), OF_CHOICES, tuple(TranscriptionState.choices)),
     FilterField("call.start_weekday", _("Call - Start weekday"), OF_CHOICES, tuple(WEEKDAYS)),
 )
 FILTER_FIELDS = {field.name: field for field in _FIELDS}
@@ -64,6 +67,25 @@ def filter_facts(tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> d
         "call.group": call.group,
         "call.queue_name": call.queue_name,
         "call.external_id": call.external_id,
-        "call.start_day": start.date().isoformat(),
+        START_DAY: start.date().isoformat(),
+        "call.transcription": call.transcription_state,
         "call.start_weekday": str(start.isoweekday() % 7),
     }
+
+
+def started_between(filters: Sequence[Mapping[str, Any]], tenant: Tenant) -> tuple[datetime | None, datetime | None]:
+    """The moments between which a call begins that meets the clauses on the start date: first inclusive, last not."""
+    zone = zoneinfo.ZoneInfo(tenant.time_zone)
+    low: date | None = None
+    high: date | None = None
+    for clause in filters:
+        if clause["field"] != START_DAY or clause["op"] not in ("between", "is"):
+            continue
+        value = clause["value"]
+        first, last = map(date.fromisoformat, value if clause["op"] == "between" else (value, value))
+        low = first if low is None else max(low, first)
+        high = last if high is None else min(high, last)
+    start = None if low is None else datetime.combine(low, time(), zone)
+    # The year 9999 has no day behind its last one.
+    end = None if high is None or high == date.max else datetime.combine(high + timedelta(days=1), time(), zone)
+    return start, end

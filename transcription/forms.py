@@ -23,6 +23,16 @@ class EngineForm(VersionedForm):
     enabled = EnableField()
     visibility = forms.ChoiceField(label=_("Visibility"), choices=Visibility.choices, initial=Visibility.GLOBAL)
     tenant = TenantField(help_text=_("Only for the visibility “One tenant”."))
+    price_per_minute = forms.DecimalField(
+        label=_("Price per minute"),
+        required=False,
+        min_value=0,
+        max_digits=9,
+        decimal_places=5,
+        help_text=_(
+            "Of audio, in the currency of your contract. Estimates of backfills use it; nothing is charged by it."
+        ),
+    )
 
     def __init__(
         self,
@@ -56,7 +66,7 @@ class EngineForm(VersionedForm):
             if self.fields[name].required or not isinstance(self.fields[name], forms.IntegerField)
         }
         self.sections = [
-            ("", ["engine_type", "name", "enabled", "visibility", "tenant"]),
+            ("", ["engine_type", "name", "enabled", "visibility", "tenant", "price_per_minute"]),
             (str(_("Settings")), [name for name in shown if name in basic]),
         ]
         self.advanced = [name for name in shown if name not in basic]
@@ -83,7 +93,7 @@ class EngineForm(VersionedForm):
 
     def values(self) -> dict[str, Any]:
         """What is common to all engine types."""
-        names = ("engine_type", "name", "enabled", "visibility", "tenant")
+        names = ("engine_type", "name", "enabled", "visibility", "tenant", "price_per_minute")
         return {name: self.cleaned_data[name] for name in names}
 
     def settings(self) -> dict[str, Any]:
@@ -122,5 +132,5 @@ def _bound(field: Any, name: str) -> int | None:
 
 def initial_of(engine: SpeechEngine) -> dict[str, Any]:
     """The stored values as the form shows them: never a secret."""
-    names = ("engine_type", "name", "enabled", "visibility", "tenant", "version")
+    names = ("engine_type", "name", "enabled", "visibility", "tenant", "price_per_minute", "version")
     return {**engine.settings, **{name: getattr(engine, name) for name in names}}

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from accounts.permissions import Permission
 from conversations.audio import AudioUnavailable, extension_of, read_recording
 from conversations.models import TranscriptionState
 from conversations.preparing import prepare_transcript
-from conversations.selectors import CallFacts, call_facts
+from conversations.selectors import CallFacts, call_facts, calls_by_change, calls_by_start
 from conversations.services import NewTranscript, retag_calls, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
@@ -28,11 +29,14 @@ from jobs.kinds import (
     Go,
     Hold,
     KindPaused,
+    Order,
     Refuse,
     SettingField,
     StillPending,
+    Stored,
     Submitted,
     Verdict,
+    Walk,
 )
 from jobs.models import Record
 from licensing.ledger import Denied, foretell_each, reserve, settle
@@ -44,7 +48,7 @@ from tenants.keys import data_key
 from tenants.models import Tenant
 from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
 from transcription.engines.base import SpeechEngine as Adapter
-from transcription.facts import FILTER_FIELDS, filter_facts
+from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts, started_between
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for
 from transcription.services import pause_engine
@@ -67,6 +71,7 @@ class TranscriptionKind:
     record_type = RecordType.CALL
     completed_event = Event.CALL_TRANSCRIPTION_COMPLETED
     filter_fields = FILTER_FIELDS
+    start_day_field = START_DAY
 
     def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A job needs an engine that exists."""
@@ -128,6 +133,20 @@ class TranscriptionKind:
         denied = foretell_each(tenant_id=tenant.pk, meter=Meter.TRANSCRIPTION_SECONDS, wishes=wishes)
         foreseen = {key: Foreseen(reason or "") for key, reason in zip(fit, denied, strict=True)}
         return foreseen | {key: _foreseen(refusal) for key, refusal in refusals.items() if refusal is not None}
+
+    def stored(self, tenant: Tenant, filters: Sequence[Mapping[str, Any]], walk: Walk) -> list[Stored]:
+        """Calls, by start or by change; those of days that a filter on the start date leaves out are not met."""
+        if walk.order == Order.CHANGED:
+            calls = calls_by_change(after=walk.after, since=walk.since, until=walk.until, count=walk.count)
+        else:
+            started = started_between(filters, tenant)
+            calls = calls_by_start(after=walk.after, stored_until=walk.until, started=started, count=walk.count)
+        return [Stored(call.call_id, call.at, _metered_seconds(call.duration_ms)) for call in calls]
+
+    def price_per_minute(self, settings: Mapping[str, Any]) -> Decimal | None:
+        """The price that stands at the engine."""
+        prices = SpeechEngine.objects.filter(pk=settings.get("engine") or 0)
+        return prices.values_list("price_per_minute", flat=True).first()
 
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
@@ -362,7 +381,12 @@ def _foreseen(refusal: Refuse) -> Foreseen:
 
 def _metered(call: CallFacts) -> int:
     assert call.recording is not None
-    return max(-(-call.recording.duration_ms // 1000), 1)
+    return _metered_seconds(call.recording.duration_ms)
+
+
+def _metered_seconds(duration_ms: int | None) -> int:
+    """Whole seconds, rounded up, at least one; nothing where there is no audio."""
+    return 0 if duration_ms is None else max(-(-duration_ms // 1000), 1)
 
 
 def _denied(outcome: Denied) -> Verdict:

@@ -25,6 +25,7 @@ class SpeechEngine(models.Model):
     enabled = models.BooleanField(_("enable"), default=True)
     visibility = models.CharField(_("visibility"), max_length=12, choices=Visibility, default=Visibility.GLOBAL)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tenant"))
+    price_per_minute = models.DecimalField(_("price per minute"), max_digits=9, decimal_places=5, null=True, blank=True)
     settings: Any = models.JSONField(default=dict)
     sealed_secrets = models.BinaryField(default=bytes, editable=False)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)

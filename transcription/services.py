@@ -27,7 +27,7 @@ from transcription.registry import engine_types
 from transcription.selectors import SECRETS_CONTEXT, readable_secrets_of
 
 TEST_HEARTBEAT_S = 30
-COMMON = ("name", "engine_type", "enabled", "visibility", "tenant")
+COMMON = ("name", "engine_type", "enabled", "visibility", "tenant", "price_per_minute")
 
 
 def save_engine(
@@ -113,7 +113,8 @@ def _whose_change(engine: SpeechEngine, audit_tenant: Tenant) -> str:
 def _facts(engine: SpeechEngine) -> dict[str, Any]:
     """What a person can change, secrets aside."""
     common = {name: getattr(engine, name) for name in COMMON}
-    return {**engine.settings, **common, "tenant": str(engine.tenant or "")}
+    price = "" if engine.price_per_minute is None else str(engine.price_per_minute)
+    return {**engine.settings, **common, "tenant": str(engine.tenant or ""), "price_per_minute": price}
 
 
 def _valid_options(engine_type: str, settings: dict[str, Any], secrets: dict[str, str]) -> EngineOptions:

@@ -77,7 +77,7 @@ def jobs_on_home() -> list[JobDefinition]:
 def queues_without_reader() -> list[ProcessingQueue]:
     """Enabled queues that hold records which no enabled job reads."""
     full = ProcessingQueue.objects.filter(enabled=True, items__isnull=False)
-    read = JobDefinition.objects.filter(enabled=True).values("source_queue")
+    read = JobDefinition.objects.filter(enabled=True, source_queue__isnull=False).values("source_queue")
     return list(full.exclude(pk__in=read).distinct().order_by("name"))
 
 

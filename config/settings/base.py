@@ -248,6 +248,9 @@ AUDIT_CHECKPOINT_FILE = env(
     str(Path(STORAGES["default"]["OPTIONS"]["location"]).parent / "audit-checkpoints.jsonl"),  # type: ignore[index]
 )
 
+# New jobs may use the deprecated data source, which asks every tenant's tables again and again.
+ALLOW_STORAGE_SOURCE = env("PARLANCE_ALLOW_STORAGE_SOURCE", "0") == "1"
+
 # --- Registries of dotted paths (architecture §2), verified by system checks. ---
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
 # Who reads which queue, for the pages of queues.

@@ -95,7 +95,10 @@ class JobList(ListPage):
         """Add."""
         if not self.may_edit():
             return []
-        return [{"label": _("Add"), "url": reverse("jobs:add"), "icon": "plus", "primary": True}]
+        return [
+            {"label": _("Backfill"), "url": reverse("jobs:backfill"), "icon": "history"},
+            {"label": _("Add"), "url": reverse("jobs:add"), "icon": "plus", "primary": True},
+        ]
 
     def empty(self) -> dict[str, Any]:
         """The first job."""

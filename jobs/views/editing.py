@@ -131,20 +131,25 @@ class JobPage(FormPage):
 
 def question_of(values: dict[str, Any], groups: Sequence[TenantGroup], user: User) -> Question:
     """What a preview asks about a job that is not saved yet, within the reach of ``user``."""
-    ids: set[Any] = set()
-    if values["access_scope"] == AccessScope.ONE_TENANT:
-        ids = {values["tenant"].pk}
-    elif values["access_scope"] == AccessScope.TENANT_GROUPS:
-        ids = set(Tenant.objects.filter(groups__in=groups).values_list("pk", flat=True))
     return Question(
         kind=values["kind"],
         settings=values["settings"],
         filters=values["filters"],
         access_scope=values["access_scope"],
-        tenant_ids=sorted(str(pk) for pk in ids),
-        queue=values["source_queue"].pk,
+        tenant_ids=scope_ids(values, groups),
+        queue=values["source_queue"].pk if values["source_queue"] is not None else None,
         reach=sorted(str(pk) for pk in visible_tenants(user).values_list("pk", flat=True)) if reached(user) else None,
     )
+
+
+def scope_ids(values: dict[str, Any], groups: Sequence[TenantGroup]) -> list[str]:
+    """The tenants that a scope names one by one, for a question to a worker."""
+    ids: set[Any] = set()
+    if values["access_scope"] == AccessScope.ONE_TENANT:
+        ids = {values["tenant"].pk}
+    elif values["access_scope"] == AccessScope.TENANT_GROUPS:
+        ids = set(Tenant.objects.filter(groups__in=groups).values_list("pk", flat=True))
+    return sorted(str(pk) for pk in ids)
 
 
 def tone_of(answer: Answer | None) -> str:

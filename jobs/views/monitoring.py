@@ -20,11 +20,12 @@ from accounts.policy import viewer
 from core.pages import Crumbs, ListPage, Page, Text, stamp_of
 from jobs import charts
 from jobs.describing import facts, next_runs, scope_text
-from jobs.models import JobDefinition, Pass, Record, Run
+from jobs.models import DataSource, JobDefinition, Pass, Record, Run
 from jobs.progress import speed_of
 from jobs.pulse import pulse
 from jobs.schedules import text_of
 from jobs.selectors import jobs_for_pages, latest_pass, latest_run, runs_of
+from jobs.sweep_progress import progress_of
 from jobs.tables import RunTable
 from jobs.views.definitions import delete_message, job_crumbs
 
@@ -34,6 +35,7 @@ TABS = [
     ("jobs:records", gettext_lazy("Processing records")),
     ("jobs:logs", gettext_lazy("Logs")),
 ]
+TOKEN_PAGES = [("token", "token"), ("reset", "token_reset")]
 
 
 COMPARED = [
@@ -122,7 +124,8 @@ class JobTab(Page):
             return reverse("queues:queue", args=[queue_id]) if may_edit else reverse("queues:queues")
 
         destinations = [(queue, url(queue.pk)) for queue in self.job.publish_to.all()]
-        return {"source_queue_url": url(self.job.source_queue_id), "destinations": destinations}
+        source = self.job.source_queue_id
+        return {"source_queue_url": url(source) if source is not None else "", "destinations": destinations}
 
     def buttons(self) -> dict[str, Any]:
         """Start, Pause and Stop, or Enable; Edit; Clone; Delete with the count. A poll shows none of them."""
@@ -158,7 +161,15 @@ class LatestRun(JobTab):
             execution_time=execution_time(sweep) if sweep is not None else "",
             in_progress=self.job.in_progress,  # type: ignore[attr-defined]
         )
+        if (progress := progress_of(self.job, self.job.in_progress)) is not None:  # type: ignore[attr-defined]
+            context |= {"sweep_progress": progress, **self.token_links()}
         return self.show(context)
+
+    def token_links(self) -> dict[str, str]:
+        """The pages of the continuation token, for those who may change the job."""
+        if self.job.data_source != DataSource.TOKEN or not viewer(self.request).has(Permission.JOBS_EDIT):
+            return {}
+        return {f"{name}_url": reverse(f"jobs:{route}", args=[self.job.pk]) for name, route in TOKEN_PAGES}
 
 
 def duration_text(left: timedelta | None) -> str:

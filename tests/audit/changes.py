@@ -22,7 +22,9 @@ from accounts.security_models import UserSession
 from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.bulk_actions.services import IMMEDIATE
 from jobs.bulk_models import BulkAction
-from jobs.models import JobDefinition, LogEntry, Record
+from jobs.models import Continuation, JobDefinition, LogEntry, Record
+from jobs.tasks import estimate
+from jobs.tokens import token_of
 from queues.models import ProcessingQueue
 from tenants.models import AllowedAddress, DeletionRequest, Tenant, TenantGroup
 from tests.accounts.authenticator import SoftAuthenticator
@@ -78,6 +80,15 @@ class World:
         return JobDefinition.objects.create(
             name="Transcribe", kind="transcription", source_queue=self.queue, settings={"engine": self.engine.pk}
         )
+
+    @cached_property
+    def sweeping_job(self) -> JobDefinition:
+        """A job with a continuation token."""
+        job = JobDefinition.objects.create(
+            name="Sweep", kind="transcription", data_source="token", settings={"engine": self.engine.pk}
+        )
+        Continuation.objects.create(job=job)
+        return job
 
     def record(self, state: str = "failed") -> Record:
         """A record of the job."""
@@ -301,6 +312,24 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     JobDefinition.objects.filter(pk=world.job.pk).update(enabled=False)
     return Change(world.root, args=(world.job.pk,))
+
+
+@row("jobs:backfill")
+def _(world: World) -> Change:
+    good = pages.backfill_form(world.engine)
+    estimate(world.root.post(reverse("jobs:backfill"), {**good, "action": "preview"}).context["estimate_key"])
+    return Change(world.root, good, {**good, "first_day": "2027-01-01"})
+
+
+@row("jobs:token")
+def _(world: World) -> Change:
+    token = token_of(Continuation.objects.get(job=world.sweeping_job))
+    return Change(world.root, {"token": token}, {"token": token[:-20]}, (world.sweeping_job.pk,))
+
+
+@row("jobs:token_reset")
+def _(world: World) -> Change:
+    return Change(world.root, args=(world.sweeping_job.pk,))
 
 
 @row("jobs:records_bulk / export")

@@ -26,6 +26,7 @@ ADMIN_PAGES = [
     f"{TRANSCRIPTION}/engines/add/",
     f"{TRANSCRIPTION}/jobs/",
     f"{TRANSCRIPTION}/jobs/add/",
+    f"{TRANSCRIPTION}/jobs/backfill/",
     f"{TRANSCRIPTION}/jobs/1/latest-run/",
     f"{TRANSCRIPTION}/jobs/1/runs/",
     f"{TRANSCRIPTION}/jobs/1/records/",

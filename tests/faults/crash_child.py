@@ -44,6 +44,12 @@ def _some_intents(intents: Any) -> bool:
     return bool(intents)
 
 
+def _second_slice(job: Any, *_arguments: Any, **_named: Any) -> bool:
+    from jobs.models import Record
+
+    return Record.objects.filter(job=job).exists()
+
+
 POINTS: dict[str, Point] = {
     "reserve": ("transcription.kind", "reserve", _some_requests),
     "intent": ("jobs.passes", "write_intents", _some_intents),
@@ -52,6 +58,8 @@ POINTS: dict[str, Point] = {
     "check": ("transcription.kind.TranscriptionSession", "advance", _any_call),
     "settle": ("transcription.kind", "settle", _some_keys),
     "release": ("jobs.applying", "release", _some_keys),
+    "slice stored": ("jobs.sweeping", "_store", _second_slice),
+    "slice done": ("jobs.sweeping", "_advance", _second_slice),
     "end saved": ("jobs.applying.ChangeWriter", "apply", _ending),
 }
 

@@ -37,6 +37,30 @@ def shown(client, address, **query):
     return page.content.decode()
 
 
+def backfill_form(engine: SpeechEngine, /, **changes: Any) -> dict[str, Any]:
+    """What the backfill wizard posts to start."""
+    return {
+        "name": "Repair October",
+        "access_scope": "tenants_only",
+        "first_day": "2026-10-01",
+        "last_day": "2026-10-31",
+        "engine": engine.pk,
+        "clause_0_field": "user.license",
+        "clause_0_0": "is",
+        "clause_0_1": "speech_analytics",
+        "throttle": "30",
+        "lag_target_s": "300",
+        "time_zone": "UTC",
+        "max_checks": "50",
+        "max_attempts": "5",
+        "batch_size": "100",
+        "log_days": "60",
+        "log_max_lines": "1000000",
+        "action": "start",
+        **changes,
+    }
+
+
 def job_form(queue: ProcessingQueue, engine: SpeechEngine, /, **changes: Any) -> dict[str, Any]:
     """What the job form posts."""
     return {

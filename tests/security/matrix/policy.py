@@ -108,6 +108,7 @@ SEES: dict[str, dict[str, str]] = {
     "engine": {"there": "PRW", "unknown": ""},
     "engine test": {"there": "PRW", "unknown": ""},
     "job": {"there": "PRW", "unknown": ""},
+    "job with a token": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
     # Those who do not see all tenants see their own alone; this one is the platform admin's.
     "bulk action": {"another's": "PW", "unknown": ""},
@@ -283,6 +284,9 @@ ROUTES: dict[str, Row] = {
     "jobs:pause": Row("jobs.edit", "POST", at="job", shared=True),
     "jobs:stop": Row("jobs.edit", "POST", at="job", shared=True),
     "jobs:enable": Row("jobs.edit", "POST", at="job"),
+    "jobs:backfill": Row("jobs.edit", BOTH),
+    "jobs:token": Row("jobs.edit", BOTH, at="job with a token"),
+    "jobs:token_reset": Row("jobs.edit", BOTH, at="job with a token"),
     "jobs:latest_run": Row("jobs.view", at="job"),
     "jobs:runs": Row("jobs.view", at="job", listing=True),
     "jobs:records": Row("jobs.view", at="job", listing=True),

@@ -20,7 +20,7 @@ from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
 from core.ids import uuid7
 from jobs.bulk_models import BulkAction
-from jobs.models import JobDefinition, LogEntry, Record, Run
+from jobs.models import Continuation, JobDefinition, LogEntry, Record, Run
 from queues.models import ProcessingQueue
 from tenants import viewing
 from tenants.doors import enter
@@ -180,6 +180,14 @@ def _people(world: World) -> None:
     world.ids["user"] = {"agent": olga.pk, "foreign": stranger.pk, "unknown": uuid.uuid4()}
 
 
+def _job_with_token(engine: SpeechEngine) -> JobDefinition:
+    job = JobDefinition.objects.create(
+        name="Sweep", kind="transcription", data_source="token", schedule="manual", settings={"engine": engine.pk}
+    )
+    Continuation.objects.create(job=job)
+    return job
+
+
 def _pipeline(world: World, group: TenantGroup) -> None:
     now, count = timezone.now(), itertools.count(1)
     queue = ProcessingQueue.objects.create(name="Queue", events=["call.recording_finished"])
@@ -217,6 +225,7 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         "engine": {"there": engine.pk, "unknown": 2**40},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {"there": job.pk, "unknown": 2**40},
+        "job with a token": {"there": _job_with_token(engine).pk, "unknown": 2**40},
         "record": {
             "own": record(world.acme, calls["agent's"]),
             "foreign": record(world.globex, calls["foreign"]),
