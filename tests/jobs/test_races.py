@@ -15,6 +15,7 @@ from jobs.changes import Limits, after
 from jobs.claiming import claim_due, take_from_queue
 from jobs.cleanups import run_cleanups
 from jobs.kinds import Finished, Submitted, kind_of
+from jobs.marks import show_marks
 from jobs.models import Cleanup, JobDefinition, Pass, Record
 from jobs.passes import run_pass
 from jobs.runs import current_run
@@ -231,6 +232,9 @@ def test_stopping_a_job_aborts_its_records_and_only_then_can_it_be_deleted(pipel
     assert pipeline.record_of(call).state == Record.State.ABORTED
     with pytest.raises(Conflict):
         set_enabled(**arguments, enabled=False)
+    with pytest.raises(Conflict, match="do not show yet"):
+        delete_job(**arguments)
+    show_marks()
     delete_job(**arguments)
     assert not JobDefinition.objects.exists()
     assert Cleanup.objects.count() == 1
