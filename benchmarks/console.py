@@ -11,13 +11,15 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.urls import include, path
+from django.urls import include, path, reverse
 from django.utils import timezone
 
 from accounts.services import create_user
 from benchmarks.registry import Figures, goal, scaled
 from benchmarks.world import make_queue_and_job, make_system, make_tenant_rows
 from core.policy import public
+from jobs.bulk_actions.working import AT_WORK, work_on
+from jobs.bulk_models import BulkAction
 from jobs.models import JobDefinition, Record
 from jobs.runs import current_run
 
@@ -142,6 +144,7 @@ def _pages(job: JobDefinition, queue: int) -> dict[str, str]:
         "records, in progress": f"{here}records/?status=in_progress",
         "records, one tenant": f"{here}records/?tenant={tenant}",
         "records, skipped, one tenant": f"{here}records/?status=skipped&tenant={tenant}",
+        "records by error": f"{here}records/errors/",
         "logs": f"{here}logs/",
         "logs, errors": f"{here}logs/?severity=error",
         "logs, text": f"{here}logs/?q=benchmark+77",
@@ -164,7 +167,7 @@ def _poll(client: Client, address: str) -> float | None:
         answer: HttpResponse = client.get(address, headers=headers)  # type: ignore[assignment]
         return answer
 
-    for region in ("list", "records", "logs", "latest-run", "queue", "letters"):
+    for region in ("list", "records", "logs", "runs", "errors", "latest-run", "queue", "letters"):
         stamp = ask(region).get("ETag")
         if stamp and ask(region, stamp).status_code == 204:
             return _measure(partial(ask, region, stamp))[0]
@@ -176,22 +179,33 @@ _ACTIONS = (("retry", "status=failed"), ("abort", "status=in_progress"), ("delet
 
 
 def _action(client: Client, job: JobDefinition, action: str, query: str) -> Figures:
-    """One bulk action on everything that matches: the question, then the deed, once."""
+    """One bulk action on everything that matches, once: the preview, the start, and the work until its end."""
     address = f"{JOBS}{job.pk}/records/bulk/?{query}"
     ask = {"action": action, "all_matching": "1"}
     asked = _timed(lambda: client.post(address, ask))
+    bulk = BulkAction.objects.order_by("-created_at")[0]
+    frozen = _timed(partial(_work_off, bulk))
     before = _states()
+    started = _timed(lambda: client.post(reverse("jobs:bulk_start", args=[bulk.pk])))
     with CaptureQueriesContext(connection) as queries:
-        done = _timed(lambda: client.post(address, {**ask, "confirmed": "1"}))
+        done = _timed(partial(_work_off, bulk))
     changed = sum(abs(number - _states().get(state, 0)) for state, number in before.items())
     return {
         "action": action,
         "filter": query,
         "changed": changed,
         "question_ms": asked,
+        "frozen_ms": frozen,
+        "start_ms": started,
         "deed_ms": done,
         "queries": len(queries),
     }
+
+
+def _work_off(bulk: BulkAction) -> None:
+    """What the workers do, turn by turn, until the action waits for its start or has ended."""
+    while BulkAction.objects.filter(pk=bulk.pk, state__in=AT_WORK).exists():
+        work_on(str(bulk.pk))
 
 
 def _states() -> dict[str, int]:

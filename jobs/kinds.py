@@ -261,6 +261,10 @@ class Kind(Protocol):
         """The settings as the job form asks for them."""
         ...
 
+    def obstacles(self) -> dict[str, dict[str, str]]:
+        """By setting and its value why a job with it cannot work now, in words: an engine that is disabled or paused."""
+        ...
+
     def explain(
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
     ) -> "Explained | None":

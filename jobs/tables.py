@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import django_tables2 as tables
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import EMPTY, NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
 from jobs.describing import scope_text
 from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
+from jobs.overview import Overview
 from jobs.schedules import TIMED, text_of
 
 
@@ -24,16 +27,26 @@ class JobTable(PageTable):
     access_scope = tables.Column(verbose_name=gettext_lazy("Access scope"))
     source_queue = tables.Column(verbose_name=gettext_lazy("Source Queue"), order_by="source_queue__name")
     pending = NumberColumn(verbose_name=gettext_lazy("Pending"))
+    lag = tables.Column(accessor="pk", verbose_name=gettext_lazy("Lag"), orderable=False)
     setting = TextColumn(accessor="pk", verbose_name=gettext_lazy("Engine"), orderable=False)
     schedule = tables.Column(verbose_name=gettext_lazy("Schedule"))
     last_activity = TimeColumn(verbose_name=gettext_lazy("Last run"), ago=True)
+    month = tables.Column(accessor="pk", verbose_name=gettext_lazy("30 days"), orderable=False)
+    trouble = TextColumn(accessor="pk", verbose_name=gettext_lazy("Trouble"), orderable=False)
     progress = tables.Column(accessor="in_progress", verbose_name=gettext_lazy("Progress"), orderable=False)
 
     class Meta(PageTable.Meta):
         order_by = "name"
 
-    def __init__(self, *args: Any, settings: Mapping[int, str], may_edit: bool = False, **kwargs: Any) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        *args: Any,
+        settings: Mapping[int, str],
+        overviews: Mapping[int, Overview],
+        may_edit: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.settings, self.overviews = settings, overviews
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
 
     def render_name(self, value: str, record: JobDefinition) -> str:
@@ -93,6 +106,33 @@ class JobTable(PageTable):
         text = record.cron if record.schedule == Schedule.CRON else text_of(record.schedule, record.cron)
         return f"{text} {record.time_zone}" if record.schedule in TIMED else text
 
+    def render_lag(self, record: JobDefinition) -> str:
+        """How long the oldest record waits that is due or pending."""
+        since = self.overviews[record.pk].waiting_since
+        return timesince(since) if since is not None else EMPTY
+
+    def value_lag(self, record: JobDefinition) -> str:
+        """Since when, ISO 8601; empty when nothing waits."""
+        since = self.overviews[record.pk].waiting_since
+        return since.isoformat(timespec="seconds") if since is not None else ""
+
+    def render_month(self, record: JobDefinition) -> str:
+        """A bar a day."""
+        return render_to_string("jobs/sparkline.html", {"spark": self.overviews[record.pk].spark})
+
+    def value_month(self, record: JobDefinition) -> int:
+        """What was processed in thirty days."""
+        return int(self.overviews[record.pk].spark["total"])
+
+    def render_trouble(self, record: JobDefinition) -> str:
+        """Who has to act, and what the last failures have in common."""
+        overview = self.overviews[record.pk]
+        return format_html("{} <bdi>{}</bdi>", badge("warning") if overview.blocked else "", overview.trouble or EMPTY)
+
+    def value_trouble(self, record: JobDefinition) -> str:
+        """The sentence."""
+        return self.overviews[record.pk].trouble
+
     def render_progress(self, record: JobDefinition) -> str:
         """Counters of the newest run and what is in progress now."""
         run = record.last_run or {}  # type: ignore[attr-defined]
@@ -104,11 +144,26 @@ class JobTable(PageTable):
             "skipped": run.get("skipped", 0),
             "open": record.in_progress,  # type: ignore[attr-defined]
         }
-        return format_html('<span class="p-nowrap">{}</span><br><span class="p-nowrap">{}</span>', ended, rest)
+        bar = render_to_string("jobs/segments.html", {"segments": _segments(record), "text": f"{ended}, {rest}"})
+        return format_html('{}<span class="p-nowrap">{}</span><br><span class="p-nowrap">{}</span>', bar, ended, rest)
 
     def value_progress(self, record: JobDefinition) -> int:
         """How many records are in progress."""
         return record.in_progress  # type: ignore[attr-defined]
+
+
+def _segments(job: JobDefinition) -> list[dict[str, Any]]:
+    """The parts of a bar of 120: how the records of the newest run ended, and what is in progress."""
+    run = job.last_run or {}  # type: ignore[attr-defined]
+    numbers = {name: run.get(name, 0) for name in ("completed", "failed", "skipped")}
+    numbers["open"] = job.in_progress  # type: ignore[attr-defined]
+    total, start, parts = sum(numbers.values()), 0.0, []
+    for name, number in numbers.items():
+        width = round(120 * number / total, 1) if total else 0
+        if width:
+            parts.append({"state": name, "x": round(start, 1), "width": width})
+        start += width
+    return parts
 
 
 class RunTable(PageTable):

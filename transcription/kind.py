@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -63,6 +64,13 @@ class Payload:
     quiet: tuple[tuple[int, int], ...] = ()
 
 
+def _why_unusable(engine: SpeechEngine) -> str:
+    """Of an engine that is disabled or paused."""
+    if not engine.enabled:
+        return _("The engine “%(name)s” is disabled.") % {"name": engine.name}
+    return _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
+
+
 class TranscriptionKind:
     """Registered in settings.JOB_KINDS."""
 
@@ -99,6 +107,11 @@ class TranscriptionKind:
             SettingField("engine", _("Transcription engine"), engines),
             SettingField("ignore_moh", _("Ignore MoH"), help_text=help_text),
         ]
+
+    def obstacles(self) -> dict[str, dict[str, str]]:
+        """The engines that are disabled or paused."""
+        engines = SpeechEngine.objects.filter(Q(enabled=False) | Q(paused_at__isnull=False))
+        return {"engine": {str(engine.pk): _why_unusable(engine) for engine in engines}}
 
     def explain(
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
@@ -151,12 +164,8 @@ class TranscriptionKind:
     def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
         engine = _engine(job_settings)
-        if not engine.enabled:
-            raise KindPaused(_("The engine “%(name)s” is disabled.") % {"name": engine.name})
-        if engine.paused_at is not None:
-            raise KindPaused(
-                _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
-            )
+        if not engine.enabled or engine.paused_at is not None:
+            raise KindPaused(_why_unusable(engine))
         return TranscriptionSession(engine, _adapter(engine), filters, ignore_moh=bool(job_settings.get("ignore_moh")))
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> "TranscriptionSession":

@@ -19,6 +19,7 @@ from jobs.bulk import change_jobs
 from jobs.describing import setting_names
 from jobs.filtersets import JobFilter
 from jobs.models import JobDefinition, Record, Schedule
+from jobs.overview import overviews
 from jobs.selectors import jobs_for_pages
 from jobs.services import delete_job, pause_job, set_enabled, start_job
 from jobs.tables import JobTable
@@ -74,10 +75,11 @@ class JobList(ListPage):
         return jobs_for_pages()
 
     def table_arguments(self) -> dict[str, Any]:
-        """The engines' names, once for all rows."""
+        """The engines' names and the overviews, once for all rows."""
         if not hasattr(self, "names"):
-            self.names = setting_names(JobDefinition.objects.only("kind", "settings"))
-        return {"settings": self.names, "may_edit": self.may_edit()}
+            jobs = list(JobDefinition.objects.select_related("source_queue"))
+            self.names, self.overviews = setting_names(jobs), overviews(jobs)
+        return {"settings": self.names, "overviews": self.overviews, "may_edit": self.may_edit()}
 
     def may_edit(self) -> bool:
         """Whether the viewer may change jobs."""

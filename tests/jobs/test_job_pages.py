@@ -1,5 +1,7 @@
 """The list of jobs, what is done with a job as a whole, its runs, and who may see any of it."""
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from jobs.models import JobDefinition, Pass, Run
@@ -114,3 +116,22 @@ def test_tenant_admins_see_no_jobs_and_unknown_jobs_are_not_found(client_for, pe
     other = JobDefinition.objects.create(name="Other", kind="transcription", source_queue=job.source_queue)
     assert root.get(url("record", other.pk, record.pk)).status_code == 404
     assert root.get(url("record", job.pk, 2**70)).status_code == 404
+
+
+def test_the_list_says_lag_thirty_days_and_who_has_to_act(root, job, acme, engine):
+    now = timezone.now()
+    run = {"started_at": now, "last_activity_at": now}
+    Run.objects.create(job=job, number=1, day=now.date(), completed=1234, failed=2, **run)
+    make_records(job, acme, 3, state="failed", reason="no_license")
+    make_records(job, acme, 1, state="failed", reason="engine_lost")
+    make_records(job, acme, state="in_progress", stage="new", next_at=now - timedelta(hours=2))
+    text = shown(root, url("jobs"))
+    assert "1,234 processed in 30 days" in text
+    assert "2\xa0hours" in text
+    assert "Last failures: User has no speech analytics licence (3 of 4)" in text
+    assert 'class="p-part-failed"' in text
+    engine.paused_at, engine.pause_reason = now, "HTTP 401"
+    engine.save()
+    assert "is paused: HTTP 401" in shown(root, url("jobs"))
+    JobDefinition.objects.update(paused_at=now)
+    assert "The job is paused." in shown(root, url("jobs"))
