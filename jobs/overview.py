@@ -68,7 +68,7 @@ def overviews(jobs: Sequence[JobDefinition]) -> dict[int, Overview]:
     obstacles = {key: kinds()[key].obstacles() for key in {job.kind for job in jobs} if key in kinds()}
     now, found = timezone.now(), {}
     for job in jobs:
-        times = [at for at in (due.get(job.pk), pending.get(job.source_queue_id)) if at is not None and at <= now]
+        times = [at for at in (due.get(job.pk), pending.get(job.source_queue_id or 0)) if at is not None and at <= now]
         blocked = _obstacle(job, obstacles.get(job.kind, {}))
         spark = sparkline_of(days_of(runs[job.pk], now.date(), by_guide=False))
         trouble = blocked or _failures(reasons[job.pk])
