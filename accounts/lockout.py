@@ -98,14 +98,22 @@ def guard(*, account: str, device: str = "", address: str | None = None, limit: 
 
 def guard_address(address: str | None = None) -> Attempt:
     """Count one attempt on the network of the client alone; raises TooManyAttempts when it failed too often."""
+    return guard_door("address", ADDRESS_LIMIT, address)
+
+
+def guard_door(kind: str, limit: int, address: str | None = None) -> Attempt:
+    """Count one attempt of the client's network on the door ``kind`` (at most 10 letters), which has its own budget.
+
+    Raises TooManyAttempts when more than ``limit`` failed within the window.
+    """
     place = _network(address if address is not None else client_ip.get())
     if not place:
         return Attempt(())
-    key = _key("address", place)
-    _attempts, left = _take(key, "address", ADDRESS_LIMIT)
+    key = _key(kind, place)
+    _attempts, left = _take(key, kind, limit)
     if left > 0:
         raise TooManyAttempts(left)
-    return Attempt(((key, ADDRESS_LIMIT),))
+    return Attempt(((key, limit),))
 
 
 def guard_code(*, account: str) -> Attempt:

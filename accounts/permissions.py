@@ -89,6 +89,7 @@ GRID: tuple[Row, ...] = (
     Row("queues", PLATFORM, _("Processing Queues"), (VIEW, EDIT), platform=True),
     Row("jobs", PLATFORM, _("Jobs"), (VIEW, EDIT), platform=True),
     Row("jobs.records", PLATFORM, _("Processing records"), (EDIT,), platform=True),
+    Row("pairing", PLATFORM, _("Pairing server"), (VIEW, EDIT), platform=True),
     Row("allowed_addresses", PLATFORM, _("Allowed Addresses"), (EDIT,), platform=True),
 )
 ALL_CODES: frozenset[str] = frozenset(code for row in GRID for code in row.codes)
@@ -135,6 +136,8 @@ class Permission:
     JOBS_VIEW = "jobs.view"
     JOBS_EDIT = "jobs.edit"
     RECORDS_EDIT = "jobs.records.edit"
+    PAIRING_VIEW = "pairing.view"
+    PAIRING_EDIT = "pairing.edit"
     ADDRESSES_EDIT = "allowed_addresses.edit"
     TENANTS_VIEW = "tenants.view"
     TENANTS_EDIT = "tenants.edit"

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core.tables import badge
 from queues.models import ProcessingQueue, QueueScope
+from queues.replication.copies import copy_of
 
 LONGEST = timedelta(days=365)
 
@@ -41,6 +42,14 @@ def state_words(queue: Any) -> list[tuple[str, str, str]]:
 def state_badges(queue: Any) -> list[str]:
     """The same as badges."""
     return [badge(*words) for words in state_words(queue)]
+
+
+def replication_text(queue: ProcessingQueue) -> str:
+    """Where a copy comes from, else whether the settings are sent to the pairing server."""
+    copy = copy_of(queue)
+    if copy is not None:
+        return _("from “%(origin)s”") % {"origin": copy.origin_name}
+    return _("Yes") if queue.replicate else _("No")
 
 
 def rate_text(rate: float) -> str:

@@ -8,7 +8,7 @@ from queues.models import ProcessingQueue, QueueScope
 
 
 class QueueFilter(django_filters.FilterSet):
-    """Name, status, scope and record type."""
+    """Name, status, scope, record type and replication."""
 
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label=_("Name"))
     enabled = django_filters.ChoiceFilter(
@@ -19,6 +19,12 @@ class QueueFilter(django_filters.FilterSet):
     scope = django_filters.ChoiceFilter(choices=QueueScope.choices, label=_("Scope"))
     record_type = django_filters.ChoiceFilter(choices=RecordType.choices, label=_("Record type"))
 
+    replicated = django_filters.ChoiceFilter(
+        choices=[("sent", _("Sent to the pairing server")), ("received", _("Received from another installation"))],
+        label=_("Replicated"),
+        method="by_replication",
+    )
+
     class Meta:
         model = ProcessingQueue
         fields: list[str] = []
@@ -28,3 +34,7 @@ class QueueFilter(django_filters.FilterSet):
         if value == "paused":
             return queryset.filter(paused=True)
         return queryset.filter(enabled=value == "true")
+
+    def by_replication(self, queryset, name, value):  # type: ignore[no-untyped-def]
+        """What is sent, or what follows another installation."""
+        return queryset.filter(replicate=True) if value == "sent" else queryset.filter(copy__state="attached")

@@ -9,11 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from core.forms import EnableField, VersionedForm
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueueScope
+from queues.replication.copies import OWN_FIELDS, copy_of
 from tenants.forms import ScopeFields
 
 
 class QueueForm(ScopeFields, VersionedForm):
-    """Fields in the order of the guide; rules over several fields are the service's."""
+    """Fields in the order of the guide; rules over several fields are the service's. Of a copy only the status is open."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     enabled = EnableField()
@@ -42,6 +43,9 @@ class QueueForm(ScopeFields, VersionedForm):
         self.queue = queue
         super().__init__(*args, **kwargs)
         self.offer_scope(editor, queue)
+        if queue is not None and copy_of(queue) is not None:
+            for name in self.fields.keys() - OWN_FIELDS - {"version"}:
+                self.fields[name].disabled = True
 
     def clean_name(self) -> str:
         """Queue names are unique, whatever their case."""

@@ -90,3 +90,7 @@ class QueueFlow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue_id} {self.minute:%H:%M} +{self.came} -{self.went}"
+
+
+# At the end, because those models point here; so that all models of the app are known by the module Django loads.
+from queues.replication import models as replication_models  # noqa: E402, F401

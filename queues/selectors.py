@@ -40,7 +40,7 @@ def queues_with_backlog() -> QuerySet[ProcessingQueue]:
 
 
 def queue_pages() -> QuerySet[ProcessingQueue]:
-    """As ``queues_with_backlog``, with scope, and items a minute that came (``came``) and went (``went``).
+    """As ``queues_with_backlog``, with scope, the origin of a copy, and items a minute that came (``came``) and went (``went``).
 
     The rates are those of the last four full minutes and the minute that has begun.
     """
@@ -51,7 +51,7 @@ def queue_pages() -> QuerySet[ProcessingQueue]:
         name: Cast(_summed(F(name), recent), FloatField()) / Value(minutes, output_field=FloatField())
         for name in ("came", "went")
     }
-    return queues_with_backlog().annotate(**rates).select_related("tenant").prefetch_related("tenant_groups")
+    return queues_with_backlog().annotate(**rates).select_related("tenant", "copy").prefetch_related("tenant_groups")
 
 
 def oldest_items(queue: ProcessingQueue, tenants: Q, number: int) -> list[QueueItem]:

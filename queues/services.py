@@ -18,6 +18,9 @@ from core.errors import Conflict, InvalidInput
 from core.moves import move
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueueScope
+from queues.replication.copies import demand_own, forget_deleted
+from queues.replication.outbox import record_deleted, record_saved
+from queues.replication.snapshots import settings_of
 from queues.selectors import pending_in
 from tenants.models import Tenant, TenantGroup
 
@@ -113,12 +116,15 @@ def save_queue(
     """Create a queue (``queue`` None) or change the given version of one.
 
     Raises InvalidInput (no event, an event of another record type, a scope without its tenant or groups) and
-    Conflict when somebody saved the queue in the meantime (hostile 3F7).
+    Conflict when somebody saved the queue in the meantime (hostile 3F7), or when it follows another installation and
+    more than its status changes. What is replicated is pending for the pairing server with the commit.
     """
     _check(values, tenant_groups)
+    old: dict[str, Any] = {}
     if queue is None:
         saved = ProcessingQueue.objects.create(**values)
     else:
+        demand_own(queue, values, tenant_groups)
         current = ProcessingQueue.objects.filter(pk=queue.pk, version=queue.version)
         old = _settings_of(ProcessingQueue.objects.filter(pk=queue.pk).first())
         if not current.update(**values, version=queue.version + 1):
@@ -126,6 +132,7 @@ def save_queue(
         saved = ProcessingQueue.objects.get(pk=queue.pk)
     saved.tenant_groups.set(tenant_groups)
     before, after = ({}, {}) if queue is None else changes(old, _settings_of(saved))
+    record_saved(saved, replicated_before=bool(old.get("replicate")))
     append(
         tenant_id=audit_tenant.pk,
         actor=actor,
@@ -166,14 +173,19 @@ def _whose_change(queue: ProcessingQueue, audit_tenant: Tenant) -> str:
 
 
 def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None:
-    if not values["events"] and RecordType(values["record_type"]).has_events:
-        raise InvalidInput("events", _("Choose at least one event, or the queue stays empty."))
-    if any(Event(event).record_type != values["record_type"] for event in values["events"]):
-        raise InvalidInput("events", _("All events must belong to the record type of the queue."))
+    check_events(values["record_type"], values["events"])
     if values["scope"] == QueueScope.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))
     if values["scope"] == QueueScope.TENANT_GROUPS and not tenant_groups:
         raise InvalidInput("tenant_groups", _("The scope “Tenant groups” needs at least one group."))
+
+
+def check_events(record_type: str, events: Sequence[str]) -> None:
+    """Raise InvalidInput unless a queue of the record type may have these events."""
+    if not events and RecordType(record_type).has_events:
+        raise InvalidInput("events", _("Choose at least one event, or the queue stays empty."))
+    if any(Event(event).record_type != record_type for event in events):
+        raise InvalidInput("events", _("All events must belong to the record type of the queue."))
 
 
 def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
@@ -237,6 +249,11 @@ def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) ->
     Raises Conflict naming the jobs that read it: a job without its queue could never run again.
     """
     pending, kept = pending_in(queue), ProcessingQueue(pk=queue.pk, name=queue.name)
+    forget_deleted(queue)
+    # Read anew: with a stale version the deletion would look older than the last change.
+    stored = ProcessingQueue.objects.select_for_update().filter(pk=queue.pk, replicate=True).first()
+    if stored is not None:
+        record_deleted(stored.pk, stored.version, settings_of(stored))
     try:
         queue.delete()
     except ProtectedError as error:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import ActionsColumn, NumberColumn, PageTable, SelectionColumn, TimeColumn, badge, link, links
-from queues.describing import rate_text, scope_text, state_badges, state_words
+from queues.describing import rate_text, replication_text, scope_text, state_badges, state_words
 from queues.events import event_label
 from queues.models import ProcessingQueue
 from queues.readers import Reading
@@ -36,7 +36,7 @@ class QueueTable(PageTable):
     went = NumberColumn(verbose_name=gettext_lazy("Out / min"))
     jobs = tables.Column(accessor="pk", verbose_name=gettext_lazy("Read by"), orderable=False, empty_values=())
     dead = NumberColumn(accessor="pk", verbose_name=gettext_lazy("Dead letters"), orderable=False)
-    replicate = tables.Column(verbose_name=gettext_lazy("Replicated"))
+    replicate = tables.Column(verbose_name=gettext_lazy("Replicated"), empty_values=())
     actions = ActionsColumn()
 
     class Meta(PageTable.Meta):
@@ -111,9 +111,9 @@ class QueueTable(PageTable):
         """Items a minute."""
         return rate_text(value)
 
-    def render_replicate(self, value: bool) -> str:
-        """One word."""
-        return _("Yes") if value else _("No")
+    def render_replicate(self, record: ProcessingQueue) -> str:
+        """Whether it is sent, or where it comes from."""
+        return replication_text(record)
 
     def render_actions(self, record: ProcessingQueue) -> str:
         """Edit; the name leads to the page with all the rest."""

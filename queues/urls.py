@@ -23,6 +23,7 @@ urlpatterns = [
     path(f"{QUEUE}resume/", edit(details.QueueResume.as_view()), name="resume"),
     path(f"{QUEUE}enable/", edit(details.QueueEnable.as_view()), name="enable"),
     path(f"{QUEUE}drain/", edit(details.QueueDrain.as_view()), name="drain"),
+    path(f"{QUEUE}detach/", edit(details.QueueDetach.as_view()), name="detach"),
     path(f"{QUEUE}purge/", edit(details.QueuePurge.as_view()), name="purge"),
     path(f"{QUEUE}delete/", edit(details.QueueDelete.as_view()), name="delete"),
 ]

@@ -20,6 +20,8 @@ from queues.filters import QueueFilter
 from queues.forms import QueueForm, initial_of
 from queues.models import ProcessingQueue
 from queues.readers import Reading, readings
+from queues.replication.copies import copy_of
+from queues.replication.selectors import open_conflicts
 from queues.selectors import queue_pages
 from queues.services import save_queue, set_enabled, set_paused
 from queues.tables import QueueTable
@@ -76,8 +78,9 @@ class QueueList(ListPage):
         return reverse("queues:bulk")
 
     def more_context(self) -> dict[str, Any]:
-        """No bulk actions for those who may only look."""
-        return {} if viewer(self.request).has(Permission.QUEUES_EDIT) else {"bulk_actions": []}
+        """Conflicts that wait; no bulk actions for those who may only look."""
+        more: dict[str, Any] = {"conflicts": open_conflicts()}
+        return more if viewer(self.request).has(Permission.QUEUES_EDIT) else {**more, "bulk_actions": []}
 
     def empty(self) -> dict[str, Any]:
         """The first queue."""
@@ -148,7 +151,8 @@ class QueuePage(FormPage):
         """What nobody reads only grows, what several read they take away from each other: say so."""
         if self.queue is None:
             return {}
-        return {"reading": self.reading, "warnings": self.reading.warnings(), "queue": self.queue}
+        more = {"reading": self.reading, "warnings": self.reading.warnings(), "queue": self.queue}
+        return {**more, "copy": copy_of(self.queue)}
 
     def save(self, form: QueueForm) -> HttpResponseBase:
         """Store, and warn when no job reads the queue."""

@@ -14,10 +14,12 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of, whole
-from queues.describing import rate_text, scope_text, state_words, time_to_empty
+from queues.describing import rate_text, replication_text, scope_text, state_words, time_to_empty
 from queues.events import event_label
 from queues.models import ProcessingQueue
 from queues.readers import Reading, readings
+from queues.replication.copies import detach
+from queues.replication.selectors import following_of, sending_of
 from queues.selectors import oldest_items, queue_pages, queues_with_backlog
 from queues.services import delete_queue, drain, purge, set_enabled, set_paused
 from queues.views.definitions import queue_crumbs
@@ -77,8 +79,12 @@ class QueueDetails(Page):
             purge_message=purge_message(queue),
             delete_message=delete_message(queue),
             drain_message=drain_message(queue),
+            replication=replication_text(queue),
+            sending=sending_of(queue),
+            following=following_of(queue),
+            detach_message=detach_message(queue),
         )
-        names = ("warnings", "came", "went", "empty_in", "pending", "scope", "events")
+        names = ("warnings", "came", "went", "empty_in", "pending", "scope", "events", "sending", "following")
         shown = [queue.version, queue.oldest, reading, [(item.pk, item.refreshed_at) for item in items]]
         return self.show(context, stamp=stamp_of(*shown, *(context[name] for name in names)))
 
@@ -99,6 +105,15 @@ def delete_message(queue: ProcessingQueue) -> str:
     """Name, count and consequence."""
     text = _("The queue “%(name)s” and its %(count)s are deleted. The calls stay.")
     return text % {"name": queue.name, "count": pending_text(queue)}
+
+
+def detach_message(queue: ProcessingQueue) -> str:
+    """What changes, also for what its origin sends later."""
+    text = _(
+        "The queue “%(name)s” does not follow its origin any more, and all its settings can be changed here. "
+        "What the origin sends later is kept as a conflict."
+    )
+    return text % {"name": queue.name}
 
 
 def drain_message(queue: ProcessingQueue) -> str:
@@ -234,6 +249,24 @@ class QueueDelete(QueueQuestion):
     def done_url(self) -> str:
         """The list."""
         return reverse("queues:queues")
+
+
+class QueueDetach(QueueQuestion):
+    """Make a copy a queue of our own."""
+
+    title = gettext_lazy("Detach this queue?")
+    confirm_label = gettext_lazy("Detach")
+    danger = False
+
+    def message(self) -> Text:
+        """What changes."""
+        return detach_message(self.queue)
+
+    def act(self) -> Text:
+        """Detach; Conflict when it follows nobody."""
+        user = viewer(self.request)
+        detach(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
+        return _("The queue “%(name)s” is our own now.") % {"name": self.name}
 
 
 class QueuePurge(QueueQuestion):

@@ -45,6 +45,8 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "records by error": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/errors/"),
         "record": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/{record}/"),
         "logs": (admin, f"{TRANSCRIPTION}/jobs/{job}/logs/"),
+        "pairing server": (admin, "/administration/system/pairing-server/"),
+        "conflicts of queues": (admin, "/administration/system/pairing-server/conflicts/"),
         "allowed addresses": (admin, "/administration/system/allowed-addresses/"),
         "tenants": (admin, "/administration/user-management/tenants/"),
         "usage of all tenants": (admin, f"{TRANSCRIPTION}/usage/"),

@@ -50,7 +50,9 @@ def test_every_route_declares_its_policy():
 def test_only_these_routes_are_open_to_anybody():
     public = {path for path, view in routes() if getattr(view, "policy", None) == PUBLIC}
     signing_in = {"sign-in/", "sign-in/second-factor/", "sign-in/single-sign-on/", "sign-in/single-sign-on/callback/"}
-    assert public == {"healthz", "readyz", "sign-out/", "theme/"} | signing_in
+    # They ask for the signature of the other installation.
+    pairing = {"pairing/v1/ping", "pairing/v1/queues"}
+    assert public == {"healthz", "readyz", "sign-out/", "theme/"} | signing_in | pairing
 
 
 def test_no_app_is_in_both_halves_and_each_model_is_in_one():
@@ -104,6 +106,7 @@ def test_what_the_house_rules_forbid_is_not_in_the_apps(pattern, allowed):
 def test_every_role_holds_known_permissions_and_none_but_the_platform_admin_configures_engines():
     assert set(ROLE_PERMISSIONS) == set(DefaultRole)
     configuring = {Permission.ENGINES_EDIT, Permission.QUEUES_EDIT, Permission.JOBS_EDIT, Permission.ADDRESSES_EDIT}
+    configuring.add(Permission.PAIRING_EDIT)
     for role, held in ROLE_PERMISSIONS.items():
         assert held <= ALL_CODES
         assert bool(held & configuring) == (role == DefaultRole.PLATFORM_ADMIN)

@@ -26,6 +26,7 @@ from jobs.models import Continuation, JobDefinition, LogEntry, Record
 from jobs.tasks import estimate
 from jobs.tokens import token_of
 from queues.models import ProcessingQueue
+from queues.replication.models import Pairing, QueueCopy, ReplicationConflict
 from tenants.models import AllowedAddress, DeletionRequest, Tenant, TenantGroup
 from tests.accounts.authenticator import SoftAuthenticator
 from tests.accounts.signing_in import code_of, confirmed, with_authenticator
@@ -105,6 +106,21 @@ class World:
             created_at=now,
         )
 
+    def pairing(self, **values: Any) -> Pairing:
+        """A pairing server whose address the outbound guard refuses, so that nothing is sent."""
+        defaults = {"address": "https://127.0.0.1:1", "public_key": b"k" * 32, "confirmed_at": timezone.now()}
+        return Pairing.objects.create(**{**defaults, **values})
+
+    def conflict(self) -> ReplicationConflict:
+        """A queue of the name of ours came from another installation."""
+        copy = QueueCopy.objects.create(
+            origin=uuid.uuid4(), origin_queue=1, origin_name="Other", seen_version=1, received_at=timezone.now()
+        )
+        theirs = {**QUEUE, "name": self.queue.name, "enabled": True, "tenant": "", "tenant_groups": []}
+        return ReplicationConflict.objects.create(
+            copy=copy, kind="saved", version=1, name=self.queue.name, reason="name", theirs=theirs, queue=self.queue
+        )
+
     def in_state(self, state: str) -> Tenant:
         """acme in another state."""
         Tenant.objects.filter(pk=self.acme.pk).update(state=state)
@@ -135,6 +151,8 @@ EXEMPT = {
     "accounts:theme": "Sets a cookie of the browser, nothing here.",
     "conversations:upload": "One row a file, each stored or refused for itself: tests/conversations/test_ingest.py.",
     "licensing:service_limits_preview": "Shows figures for what was typed and stores nothing.",
+    "pairing_wire:ping": "No person: the pairing server asks, and only when it was last seen is noted.",
+    "pairing_wire:queues": "No person: what the pairing server changes has its rows in tests/queues/replication.",
     "tenants:add": "Steps 1 and 2 store nothing; the last is the service behind create_tenant.",
 }
 
@@ -195,6 +213,73 @@ def _(world: World) -> Change:
     record = world.record("failed")
     good = {"action": "requeue", "selection": [record.pk], "confirmed": "1"}
     return Change(world.root, good, {**good, "action": "nonsense"}, (world.queue.pk,))
+
+
+# --- Replication ---
+
+
+@row("pairing:edit")
+def _(world: World) -> Change:
+    good = {"own_name": "Home", "address": "https://93.184.216.34", "version": 0}
+    good["public_key"] = "ed25519:a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+    return Change(world.root, good, {**good, "public_key": "ed25519:AAAA"})
+
+
+@row("pairing:confirm")
+def _(world: World) -> Change:
+    world.pairing(confirmed_at=None)
+    return Change(world.root, {"version": 1, "same": "on"}, {"version": 2, "same": "on"})
+
+
+@row("pairing:test")
+def _(world: World) -> Change:
+    world.pairing()
+    return Change(world.root)
+
+
+@row("pairing:try_now")
+def _(world: World) -> Change:
+    world.pairing()
+    return Change(world.root)
+
+
+@row("pairing:unpair")
+def _(world: World) -> Change:
+    world.pairing()
+    return Change(world.root)
+
+
+@row("queues:detach")
+def _(world: World) -> Change:
+    world.conflict()
+    QueueCopy.objects.update(queue=world.queue, state="attached")
+    return Change(world.root, args=(world.queue.pk,))
+
+
+@row("pairing:take")
+def _(world: World) -> Change:
+    return Change(world.root, args=(world.conflict().pk,))
+
+
+@row("pairing:keep")
+def _(world: World) -> Change:
+    return Change(world.root, args=(world.conflict().pk,))
+
+
+@row("pairing:rename")
+def _(world: World) -> Change:
+    return Change(world.root, {"name": "Free"}, {"name": "calls"}, args=(world.conflict().pk,))
+
+
+@row("pairing:conflicts_bulk")
+def _(world: World) -> Change:
+    good = {"action": "keep", "selection": [world.conflict().pk], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"})
+
+
+@row("pairing:conflicts_bulk / take")
+def _(world: World) -> Change:
+    return Change(world.root, {"action": "take", "selection": [world.conflict().pk], "confirmed": "1"})
 
 
 @row("queues:delete")

@@ -22,6 +22,7 @@ from core.ids import uuid7
 from jobs.bulk_models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Record, Run
 from queues.models import ProcessingQueue
+from queues.replication.models import Pairing, QueueCopy, ReplicationConflict
 from tenants import viewing
 from tenants.doors import enter
 from tenants.keys import data_key
@@ -222,6 +223,7 @@ def _pipeline(world: World, group: TenantGroup) -> None:
     world.ids |= {
         "bulk action": {"another's": bulk.pk, "unknown": uuid.uuid4()},
         "queue": {"there": queue.pk, "unknown": 2**40},
+        "queue conflict": {"there": _conflict(), "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {"there": job.pk, "unknown": 2**40},
@@ -236,6 +238,22 @@ def _pipeline(world: World, group: TenantGroup) -> None:
             "unknown": 2**40,
         },
     }
+
+
+def _conflict() -> int:
+    """A pairing server, and something from it that does not fit here."""
+    now, key = timezone.now(), b"k" * 32
+    # Refused by the outbound guard at once: nothing is sent.
+    pairing = Pairing.objects.create(address="https://127.0.0.1:1", public_key=key, confirmed_at=now)
+    copy = QueueCopy.objects.create(
+        origin=pairing.identity, origin_queue=1, origin_name="Other", seen_version=1, received_at=now
+    )
+    theirs = {"name": "Theirs", "enabled": True, "scope": "one_tenant", "tenant": "nobody", "tenant_groups": []}
+    theirs |= {"record_type": "call", "events": ["call.created"]}
+    made = ReplicationConflict.objects.create(
+        copy=copy, kind="saved", version=1, name="Theirs", reason="unknown_tenant", theirs=theirs
+    )
+    return made.pk
 
 
 def _audit(world: World) -> None:

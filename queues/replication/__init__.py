@@ -1,0 +1,1 @@
+"""Settings of queues that are shared with a second installation, the pairing server (docs/adr/0008)."""

@@ -1,0 +1,1 @@
+"""Pages of the pairing server and of conflicts."""
