@@ -47,6 +47,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Administration"),
         [
             Entry(_("Processing Queues"), "queues:queues", "stack-2", (Permission.QUEUES_VIEW,)),
+            Entry(_("Workers"), "workers:list", "server", (Permission.JOBS_VIEW,)),
             Entry(_("Tenants"), "licensing:tenants", "building", (Permission.TENANTS_VIEW,)),
             Entry(_("Users"), "licensing:users", "users", (Permission.USERS_VIEW,)),
             Entry(_("Roles"), "accounts:roles", "key", (Permission.ROLES_VIEW,)),

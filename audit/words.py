@@ -84,10 +84,13 @@ ACTIONS: dict[str, str | Promise] = {
     "speech_engine.changed": gettext_lazy("Speech engine changed"),
     "speech_engine.created": gettext_lazy("Speech engine created"),
     "speech_engine.deleted": gettext_lazy("Speech engine deleted"),
+    "speech_engine.failing": gettext_lazy("Speech engine failing: nothing is sent to it"),
     "speech_engine.paused": gettext_lazy("Speech engine paused"),
     "speech_engine.resumed": gettext_lazy("Speech engine resumed"),
     "speech_engine.saved_and_tested": gettext_lazy("Speech engine saved and tested"),
     "speech_engine.tested": gettext_lazy("Speech engine tested"),
+    "speech_engine.tried": gettext_lazy("Failing speech engine tried again"),
+    "speech_engine.trusted": gettext_lazy("Failing speech engine used again"),
     "tenant.changed": gettext_lazy("Tenant changed"),
     "tenant.closed": gettext_lazy("Tenant closed"),
     "tenant.created": gettext_lazy("Tenant created"),
@@ -126,6 +129,7 @@ ACTIONS: dict[str, str | Promise] = {
     "users.enabled": gettext_lazy("Users enabled"),
     "users.imported": gettext_lazy("Users imported"),
     "users.role_set": gettext_lazy("Role given to users"),
+    "worker.stop": gettext_lazy("Worker asked to stop"),
 }
 KINDS: dict[str, str | Promise] = {
     "allowed_address": gettext_lazy("Allowed address"),
@@ -144,6 +148,7 @@ KINDS: dict[str, str | Promise] = {
     "tenant": gettext_lazy("Tenant"),
     "tenant_group": gettext_lazy("Tenant group"),
     "user": gettext_lazy("User"),
+    "worker": gettext_lazy("Worker"),
 }
 FIELDS: dict[str, str | Promise] = {
     "access_scope": gettext_lazy("Access scope"),

@@ -63,7 +63,8 @@ class Treatment:
     """What an error class does to a record.
 
     ``retry``: try again later; ``burns_attempt``: counts against the attempts of the record;
-    ``pauses_engine``: stop the engine once and alert, records wait; ``resubmit``: forget the remote handle first.
+    ``pauses_engine``: stop the engine once and alert, records wait; ``resubmit``: forget the remote handle first;
+    ``opens_circuit``: counts for the circuit breaker of the engine, and burns nothing once that is open.
     """
 
     reason: Reason
@@ -71,13 +72,14 @@ class Treatment:
     burns_attempt: bool
     pauses_engine: bool = False
     resubmit: bool = False
+    opens_circuit: bool = False
 
 
 TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CONFIG: Treatment(Reason.ENGINE_CONFIG, retry=True, burns_attempt=False, pauses_engine=True),
     ErrorClass.INPUT: Treatment(Reason.ENGINE_INPUT, retry=False, burns_attempt=True),
     ErrorClass.RATE: Treatment(Reason.ENGINE_RATE, retry=True, burns_attempt=False),
-    ErrorClass.TRANSIENT: Treatment(Reason.ENGINE_TRANSIENT, retry=True, burns_attempt=True),
+    ErrorClass.TRANSIENT: Treatment(Reason.ENGINE_TRANSIENT, retry=True, burns_attempt=True, opens_circuit=True),
     ErrorClass.LOST: Treatment(Reason.ENGINE_LOST, retry=True, burns_attempt=True, resubmit=True),
     ErrorClass.OUTPUT: Treatment(Reason.INVALID_OUTPUT, retry=False, burns_attempt=True),
 }

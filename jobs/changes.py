@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.circuits import FIRST_PAUSE_S
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
 from jobs import waiting
-from jobs.kinds import Claimed, Finished, Hold, Outcome, Refuse, StillPending, Submitted, Troubled
+from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, Refuse, StillPending, Submitted, Troubled
 from jobs.models import LogEntry, Record
 
 MAX_CRASHES = 3
@@ -97,6 +98,20 @@ def crashed(record: Claimed) -> Change:
     return _end(_start(record), Record.State.FAILED, Reason.CRASHED, text, LogEntry.Severity.ERROR)
 
 
+def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
+    """The circuit of the engine is open: the record waits, and the failure is the engine's and burns no attempt.
+
+    It is due again soon, and is taken up as soon as something may be sent, as the probe or after it. Stage and
+    reference stay, for an upload whose answer was lost.
+    """
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.CIRCUIT, FIRST_PAUSE_S
+    if isinstance(outcome, Troubled):
+        change.errors += 1
+        change.last_error, change.detail, change.step = outcome.error.message, outcome.error.message, "error"
+    return change
+
+
 def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float, jitter: float) -> Change:
     """What ``outcome`` makes of the record."""
     change = _start(record)
@@ -109,6 +124,8 @@ def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float,
         return change
     if isinstance(outcome, StillPending):
         return _after_check(change, outcome, limits, weight_s, jitter)
+    if isinstance(outcome, NotSent):
+        return parked(record, outcome)
     if isinstance(outcome, Finished):
         change.checks += 1
         change.result = outcome.result

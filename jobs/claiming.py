@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import ngettext
 
 from jobs.kinds import Claimed
-from jobs.models import JobDefinition, Run
+from jobs.models import JobDefinition, RecordEvent, Run
 
 TAKE = """
 WITH RECURSIVE busy AS (
@@ -111,6 +113,20 @@ WHERE id = ANY(ARRAY(
     WHERE r.state = 'in_progress' ORDER BY r.id FOR UPDATE OF r))
 """
 
+GIVE_BACK = """
+WITH back AS (
+    UPDATE jobs_record AS r SET lease_until = NULL, next_at = statement_timestamp(), fence = r.fence + 1
+    WHERE r.id = ANY(ARRAY(
+        SELECT held.id FROM jobs_record AS held
+        JOIN unnest(%(ids)s::bigint[], %(fences)s::bigint[]) AS mine(id, fence)
+            ON held.id = mine.id AND held.fence = mine.fence
+        WHERE held.state = 'in_progress' ORDER BY held.id FOR UPDATE OF held))
+    RETURNING r.id, r.generation
+)
+INSERT INTO jobs_recordevent (record_id, generation, at, step, detail)
+SELECT id, generation, statement_timestamp(), 'given back', %(why)s FROM back
+"""
+
 
 def take_from_queue(job: JobDefinition, run: Run, *, until: datetime, count: int) -> tuple[int, int]:
     """Move up to ``count`` items published until ``until`` into records; return (items taken, records made).
@@ -159,7 +175,25 @@ def _claim(statement: str, job: JobDefinition, run: Run, count: int, suspects: b
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return [_claimed(row) for row in cursor.fetchall()]
+        claimed = [_claimed(row) for row in cursor.fetchall()]
+        _note_deaths([record for record in claimed if record.crashes])
+    return claimed
+
+
+def _note_deaths(records: list[Claimed]) -> None:
+    """The history of a record says how many workers have died over it, though none of them could."""
+    now = timezone.now()
+    RecordEvent.objects.bulk_create(
+        RecordEvent(record_id=r.id, generation=r.generation, at=now, step="taken over", detail=_deaths(r.crashes))
+        for r in records
+    )
+
+
+def _deaths(number: int) -> str:
+    text = ngettext(
+        "%(n)s worker has died while it held this record", "%(n)s workers have died while they held this record", number
+    )
+    return text % {"n": number}
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
@@ -179,3 +213,21 @@ def extend_leases(records: list[Claimed], lease_seconds: int) -> None:
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(EXTEND, values)
+
+
+def give_back(records: list[Claimed], why: str) -> int:
+    """End the leases of ``records``: they are due at once and nobody has crashed; return how many were still ours.
+
+    Stage and reference stay, so that an upload whose answer nobody waits for any more is found and not repeated (R7);
+    the new fence makes whatever we still write about them void. ``why`` stands in their history.
+    """
+    if not records:
+        return 0
+    values: dict[str, Any] = {
+        "ids": [record.id for record in records],
+        "fences": [record.fence for record in records],
+        "why": why,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, values)
+        return cursor.rowcount

@@ -183,7 +183,12 @@ class Troubled:
     error: EngineError
 
 
-Outcome = Submitted | StillPending | Finished | Troubled
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The engine was not asked: its circuit had opened before it was the record's turn."""
+
+
+Outcome = Submitted | StillPending | Finished | Troubled | NotSent
 
 
 class KindPaused(Exception):
@@ -191,9 +196,13 @@ class KindPaused(Exception):
 
 
 class KindSession(Protocol):
-    """A kind opened for one pass or one clean-up."""
+    """A kind opened for one pass or one clean-up.
+
+    ``circuit`` names the engine whose failures are counted together, as ``KIND:ENGINE``.
+    """
 
     concurrency: int
+    circuit: str
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
         """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``.
@@ -235,6 +244,10 @@ class KindSession(Protocol):
 
     def on_config_error(self, error: EngineError) -> None:
         """Pause the engine once and alert."""
+        ...
+
+    def on_circuit_opened(self, reason: str) -> None:
+        """Alert, in the transaction that opened the circuit: the engine failed too often, the last time for ``reason``."""
         ...
 
 

@@ -186,14 +186,21 @@ class Pass(models.Model):
     """One bounded sweep of a job over its due records. At most one runs per job and slot."""
 
     class State(models.TextChoices):
-        """running → finished; a pass whose heart stopped is found and marked crashed."""
+        """running → (stopping →) finished; a pass whose heart stopped is found and marked crashed.
+
+        A stopping pass takes in no more and leaves its slot to the next one.
+        """
 
         RUNNING = "running", _("Running")
+        STOPPING = "stopping", _("Stopping")
         FINISHED = "finished", _("Finished")
         CRASHED = "crashed", _("Crashed")
 
+    ALIVE = (State.RUNNING, State.STOPPING)
+
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="sweeps")
     job = models.ForeignKey(JobDefinition, on_delete=models.CASCADE, related_name="+")
+    worker = models.ForeignKey("jobs.Worker", on_delete=models.SET_NULL, null=True, related_name="sweeps")
     slot = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(_("status"), max_length=10, choices=State, default=State.RUNNING)
     stage = models.CharField(_("stage"), max_length=40, blank=True)
@@ -204,6 +211,7 @@ class Pass(models.Model):
     processed = models.PositiveIntegerField(_("processed"), default=0)
     will_check_later = models.PositiveIntegerField(_("will check later"), default=0)
     uploaded = models.PositiveIntegerField(_("uploaded"), default=0)
+    in_hand = models.PositiveIntegerField(_("records in hand"), default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -249,6 +257,7 @@ class Record(models.Model):
         BACKOFF = "backoff", _("waiting after an error")
         RATE = "rate_limited", _("the engine asked to wait")
         ENGINE = "engine_paused", _("the engine is paused")
+        CIRCUIT = "circuit_open", _("the engine fails; waiting for it to answer a probe")
         LIMIT = "limit", _("held until the limit resets or is raised")
 
     class Lane(models.IntegerChoices):
@@ -402,4 +411,5 @@ class LogEntry(models.Model):
         return self.message
 
 
-from jobs import bulk_models  # noqa: E402, F401
+# Further tables of this app, with a file of their own.
+from jobs import bulk_models, circuit_models, worker_models  # noqa: E402, F401

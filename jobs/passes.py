@@ -15,18 +15,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
-from jobs.changes import MAX_CRASHES, Change, after, crashed, held, limited, refused
-from jobs.claiming import claim_due, extend_leases, take_from_queue
-from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, Outcome, Refuse, Troubled, Verdict, kind_of
+from jobs.breaker import OUR_FAULT, Breaker, failed
+from jobs.changes import MAX_CRASHES, Change, after, crashed, held, limited, parked, refused
+from jobs.claiming import claim_due, extend_leases, give_back, take_from_queue
+from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, NotSent, Outcome, Refuse, Troubled, Verdict, kind_of
 from jobs.lanes import held_back, under_way_due
 from jobs.models import SWEEPING, JobDefinition, LogEntry, Pass, Record, Run, Schedule
-from jobs.runs import beat, begin_pass, current_run, end_pass, log_once
+from jobs.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
 from jobs.scopes import scope_of
+from jobs.stopping import heeding_sigterm, stopping
 from jobs.sweeping import take_slice
 from queues.models import QueueItem
 from tenants.doors import TenantUnavailable, enter
@@ -49,24 +52,26 @@ class InWork:
 
 
 def run_pass(job_id: int) -> bool:
-    """Run one pass of the job; return False when there was nothing to do or one is running already."""
+    """Run one pass of the job; return False when there was nothing to do, one is running already, or we are to stop."""
     job = JobDefinition.objects.filter(pk=job_id, enabled=True).first()
-    if job is None:
+    if job is None or stopping():
         return False
     try:
         session = kind_of(job).session(job.settings, job.filters)
     except KindPaused as paused:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
-    if held_back(job) and not under_way_due(job):
+    breaker = Breaker(job, session)
+    if breaker.resting or (held_back(job) and not under_way_due(job)):
         return False
     run = current_run(job)
     sweep = begin_pass(job, run, job.lease_seconds)
     if sweep is None:
         return False
-    runner = PassRunner(job, run, sweep, session)
+    runner = PassRunner(job, run, sweep, session, breaker)
     try:
-        runner.run()
+        with heeding_sigterm():
+            runner.run()
     except Exception as error:
         log_once(job, LogEntry.Severity.ERROR, f"A pass ended with {type(error).__name__}; its records go on.")
         end_pass(sweep, Pass.State.CRASHED, stage="crashed", **runner.counters())
@@ -78,14 +83,17 @@ def run_pass(job_id: int) -> bool:
 class PassRunner:
     """The state of one running pass."""
 
-    def __init__(self, job: JobDefinition, run: Run, sweep: Pass, session: KindSession) -> None:
+    def __init__(self, job: JobDefinition, run: Run, sweep: Pass, session: KindSession, breaker: Breaker) -> None:
         self.job, self.run_row, self.sweep, self.session = job, run, sweep, session
+        self.breaker = breaker
         self.writer = ChangeWriter(job, run, session)
         self.taking = True
         self.alone = False
         self.held, self.ask_held_at = False, 0.0
         self.suspects_left = SUSPECTS_PER_PASS
         self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
+        self.sent: set[int] = set()
+        self.leave_at: float | None = None
         self.total = self.processed = self.uploaded = 0
         self.waiting: set[int] = set()
         self.gate = asyncio.Semaphore(session.concurrency)
@@ -98,6 +106,7 @@ class PassRunner:
             "processed": self.processed,
             "will_check_later": len(self.waiting),
             "uploaded": self.uploaded,
+            "in_hand": len(self.in_work),
         }
 
     def run(self) -> None:
@@ -117,6 +126,8 @@ class PassRunner:
         next_beat = next_claim = 0.0
         while True:
             now = time.monotonic()
+            if stopping():
+                self._leave(loop, now)
             # A slow upload must not keep the checks of everybody else waiting: while it lasts, more is taken in.
             intake_until = started + (BUSY_INTAKE_S if self.in_work else INTAKE_S)
             if self._has_room() and next_claim <= now < intake_until:
@@ -132,6 +143,25 @@ class PassRunner:
                 if not self._beat():
                     return
 
+    def _leave(self, loop: asyncio.Runner, now: float) -> None:
+        """The worker is to stop: what was not sent yet is given back at once, what was has a grace to come to its end."""
+        if self.leave_at is None:
+            self.leave_at, self.taking = now + settings.WORKER_GRACE_S, False
+            leave_slot(self.sweep)
+            self._give_back(loop, [task for task, work in self.in_work.items() if work.record.id not in self.sent])
+        elif now >= self.leave_at:
+            self._give_back(loop, list(self.in_work))
+
+    def _give_back(self, loop: asyncio.Runner, tasks: list[asyncio.Task[Outcome]]) -> None:
+        """Let go of the records of ``tasks``; one that has ended in this very moment is written instead."""
+        for task in tasks:
+            task.cancel()
+        loop.run(_settle(tasks))
+        self._write(task for task in tasks if not task.cancelled())
+        left = [self.in_work.pop(task).record for task in tasks if task.cancelled()]
+        number = give_back(left, "The worker was stopped")
+        logger.info("Stopping: %s records of job %s given back", number, self.job.pk)
+
     def _has_room(self) -> bool:
         """More may be claimed: intake is on, the batch is not full, and no suspect is at work."""
         if not self.in_work:
@@ -139,14 +169,22 @@ class PassRunner:
         return self.taking and not self.alone and len(self.in_work) < self.job.batch_size
 
     def _take_in(self) -> list[Claimed]:
-        if not self.in_work and self.suspects_left:
+        space = self.breaker.room(self.job.batch_size - len(self.in_work), len(self.in_work))
+        if not space:
+            return []
+        claimed = self._claim(space)
+        if not claimed and not self.in_work:
+            self.breaker.found_nothing()
+        return claimed
+
+    def _claim(self, space: int) -> list[Claimed]:
+        if not self.in_work and self.suspects_left and not self.breaker.probing:
             self.suspects_left -= 1
             suspects = claim_due(self.job, self.run_row, count=1, suspects=True, backfill=not self._held_back())
             if suspects:
                 # Twice at hand when a worker died: alone, so that a third death accuses nobody else (R6).
                 self.alone = True
                 return suspects
-        space = self.job.batch_size - len(self.in_work)
         if self.job.data_source in SWEEPING:
             return self._take_from_sweep(space)
         until = self._intake_limit()
@@ -249,6 +287,9 @@ class PassRunner:
 
     async def _work(self, record: Claimed, verdict: Go) -> Outcome:
         async with self.gate:
+            if self.breaker.open and not self.breaker.probing:
+                return NotSent()
+            self.sent.add(record.id)
             try:
                 if record.stage == Record.Stage.CHECKING:
                     return await self.session.advance(record, verdict.payload)
@@ -257,13 +298,21 @@ class PassRunner:
                 return Troubled(error)
             except Exception as error:
                 logger.exception("Engine code failed on record %s", record.id)
-                return Troubled(EngineError(ErrorClass.TRANSIENT, f"Unexpected {type(error).__name__} in the engine"))
+                text = f"Unexpected {type(error).__name__} in the engine"
+                return Troubled(EngineError(ErrorClass.TRANSIENT, text, code=OUR_FAULT))
 
     def _write(self, done: Iterable[asyncio.Task[Outcome]]) -> None:
         changes = []
+        done = list(done)
+        probed = self.breaker.probing
+        self.breaker.note((task.result() for task in done), self.run_row)
         for task in done:
             work = self.in_work.pop(task)
+            self.sent.discard(work.record.id)
             outcome = task.result()
+            if isinstance(outcome, Troubled) and failed(outcome) and (self.breaker.open or probed):
+                changes.append(parked(work.record, outcome))
+                continue
             if isinstance(outcome, Troubled) and outcome.error.error_class == ErrorClass.CONFIG:
                 self.session.on_config_error(outcome.error)
                 self.taking = False
@@ -290,6 +339,7 @@ class PassRunner:
                 self.waiting.add(change.record.id)
 
     def _beat(self) -> bool:
+        self.breaker.beat()
         extend_leases([work.record for work in self.in_work.values()], self.job.lease_seconds)
         unchanged = JobDefinition.objects.filter(pk=self.job.pk, enabled=True, version=self.job.version)
         self.taking = self.taking and unchanged.exists() and self.session.usable()

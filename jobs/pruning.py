@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import JobDefinition, LogEntry, Pass, Run
+from jobs.worker_models import Worker
+from jobs.workers import KEPT
 
 PASS_DAYS = 2
 PREVIEW_DAYS = 1
@@ -19,15 +21,17 @@ SLICE = 5000
 def prune() -> int:
     """Delete what is too old, in slices, so that no long transaction holds back the hot tables; return how many rows.
 
-    Passes after two days but the last of each run; log lines as each job says (60 days is the field's default, domain
-    §2, Retention); previews that nobody started after a day, files of exports after 7 and bulk actions after 30 days.
+    Workers that have not been heard of for a day; passes after two days but the last of each run; log lines as each job
+    says (60 days is the field's default, domain §2, Retention); previews that nobody started after a day, files of
+    exports after 7 and bulk actions after 30 days.
     """
     now = timezone.now()
     # Runs without any pass must not get in: NOT IN with a NULL in the list is never true.
     newest = Run.objects.annotate(newest=Max("sweeps__pk")).filter(newest__isnull=False).values("newest")
     ended = Pass.objects.filter(ended_at__lt=now - timedelta(days=PASS_DAYS)).exclude(pk__in=newest)
     jobs = JobDefinition.objects.only("log_days", "log_max_lines")
-    return _delete(ended) + sum(prune_logs(job) for job in jobs) + prune_actions()
+    gone = Worker.objects.filter(heartbeat_at__lt=now - KEPT)
+    return _delete(gone) + _delete(ended) + sum(prune_logs(job) for job in jobs) + prune_actions()
 
 
 def prune_logs(job: JobDefinition) -> int:

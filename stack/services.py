@@ -12,9 +12,12 @@ from stack.postgres import EmbeddedPostgres
 from stack.supervisor import Service, command_service
 from stack.valkey import EmbeddedValkey
 
+WORKER_TIER = 4
 APPLICATION_TIER = 3
 BROKER_TIER = 2
 DATABASE_TIER = 1
+# A little more than the grace that a worker gives its calls (PARLANCE_WORKER_GRACE_S).
+WORKER_STOP_S = 14.0
 
 
 def own_postgres(paths: StackPaths) -> EmbeddedPostgres:
@@ -60,10 +63,13 @@ def web_service(env: Mapping[str, str], port: int) -> Service:
 
 
 def worker_service(env: Mapping[str, str]) -> Service:
-    """The worker. A task that does not end in time is cut; its leases run out and the work goes on later."""
+    """The worker. It stops before everything that it talks to, so that it can finish or give back what it holds.
+
+    A task that does not end in time is cut; its leases run out and the work goes on later.
+    """
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "prefork", "--concurrency", "2"]
     command += ["-Q", "celery", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-    return command_service("worker", command, env=env, cwd=ROOT, tier=APPLICATION_TIER)
+    return command_service("worker", command, env=env, cwd=ROOT, tier=WORKER_TIER, stop_timeout_s=WORKER_STOP_S)
 
 
 def beat_service(env: Mapping[str, str], paths: StackPaths) -> Service:

@@ -24,6 +24,7 @@ from stack.paths import StackPaths
 from stack.processes import boot_id, send, start_ticks
 from stack.readiness import readiness
 from stack.secrets import StackSecrets, load_secrets
+from stack.services import WORKER_STOP_S
 from stack.state import orphans, supervisor_lock
 from stack.supervisor import Supervisor, end_orphan
 
@@ -149,7 +150,7 @@ def clean_orphans(paths: StackPaths) -> int:
     for entry in applications:
         send(entry["pid"], signal.SIGTERM)
     for entry in applications:
-        end_orphan(entry["pid"], signal.SIGTERM, 6.0)
+        end_orphan(entry["pid"], signal.SIGTERM, WORKER_STOP_S)
     for name, stop_signal in (("valkey", signal.SIGTERM), ("postgres", signal.SIGINT)):
         for entry in left:
             if entry["name"] == name:

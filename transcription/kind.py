@@ -51,8 +51,8 @@ from transcription.engines.base import AudioSource, Failed, Pending, Remote, Req
 from transcription.engines.base import SpeechEngine as Adapter
 from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts, started_between
 from transcription.models import SpeechEngine, Visibility
-from transcription.selectors import EngineUnusable, adapter_for
-from transcription.services import pause_engine
+from transcription.selectors import EngineUnusable, adapter_for, circuit_key
+from transcription.services import pause_engine, report_failing
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,7 @@ class TranscriptionSession:
     ) -> None:
         self.engine, self.adapter, self.filters, self.ignore_moh = engine, adapter, filters, ignore_moh
         self.concurrency = adapter.concurrency
+        self.circuit = circuit_key(engine)
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
         """Facts of the batch in one query a table; records that were uploaded already are not judged again (§4.2)."""
@@ -306,6 +307,10 @@ class TranscriptionSession:
     def on_config_error(self, error: EngineError) -> None:
         """Pause the engine once."""
         pause_engine(engine_id=self.engine.pk, version=self.engine.version, reason=error.message)
+
+    def on_circuit_opened(self, reason: str) -> None:
+        """One row in the audit trail and one line of the worker's log; the pages show it while it lasts."""
+        report_failing(engine=self.engine, reason=reason)
 
 
 def _engine(job_settings: Mapping[str, Any]) -> SpeechEngine:

@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from core.crypto import DecryptionFailed, open_sealed
+from jobs.circuit_models import Circuit
+from jobs.circuits import circuits_of
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.selectors import outbound_policy, system_tenant
@@ -15,6 +17,7 @@ from transcription.engines.base import SpeechEngine as Adapter
 from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
 
+CIRCUITS = "transcription:"
 SECRETS_CONTEXT = b"transcription.speech_engine"
 
 
@@ -57,6 +60,21 @@ def adapter_for(engine: SpeechEngine) -> Adapter:
     except DecryptionFailed:
         raise EngineUnusable(_("The stored secrets of the engine cannot be decrypted.")) from None
     return kind(options, outbound_policy())
+
+
+def circuit_key(engine: SpeechEngine) -> str:
+    """The name of the engine's circuit breaker."""
+    return f"{CIRCUITS}{engine.pk}"
+
+
+def open_circuits() -> dict[int, Circuit]:
+    """The circuits of failing engines by engine id: one query."""
+    return {int(key.removeprefix(CIRCUITS)): circuit for key, circuit in circuits_of(CIRCUITS).items()}
+
+
+def failing_text(circuit: Circuit) -> str:
+    """Why nothing is sent to an engine, in one sentence without its name."""
+    return _("Nothing is sent, because it fails: %(why)s") % {"why": circuit.reason}
 
 
 def engines_with_last_test() -> QuerySet[SpeechEngine]:

@@ -1,5 +1,7 @@
 """Changing engines and testing them."""
 
+import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +19,7 @@ from core.crypto import seal
 from core.errors import Conflict, InvalidInput
 from core.outbound import AddressRefused
 from core.outbound.urls import parse_url
+from jobs.circuits import close_now, forget, probe_now
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.models import Tenant
@@ -24,8 +27,9 @@ from tenants.selectors import outbound_policy, system_tenant
 from transcription.engines.base import EngineOptions
 from transcription.models import EngineTest, SpeechEngine, Visibility
 from transcription.registry import engine_types
-from transcription.selectors import SECRETS_CONTEXT, readable_secrets_of
+from transcription.selectors import SECRETS_CONTEXT, circuit_key, readable_secrets_of
 
+logger = logging.getLogger(__name__)
 TEST_HEARTBEAT_S = 30
 COMMON = ("name", "engine_type", "enabled", "visibility", "tenant", "price_per_minute")
 
@@ -82,6 +86,7 @@ def _store(
         if not current.update(**stored, version=F("version") + 1):
             raise Conflict(_whose_change(engine, audit_tenant))
         saved = SpeechEngine.objects.get(pk=engine.pk)
+        forget(circuit_key(saved))
         before, after = changes(_facts(engine), {**_facts(saved), **secrets})
         _audit(saved, "speech_engine.changed", actor, audit_tenant, before, after, version=saved.version)
     return saved
@@ -156,6 +161,7 @@ def delete_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> 
     if job is not None:
         raise Conflict(_("The job “%(job)s” uses this engine. Change or delete the job first.") % {"job": job.name})
     _audit(engine, "speech_engine.deleted", actor, audit_tenant)
+    forget(circuit_key(engine))
     engine.delete()
 
 
@@ -182,6 +188,26 @@ def resume_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> 
     paused = SpeechEngine.objects.filter(pk=engine.pk, version=engine.version, paused_at__isnull=False)
     if paused.update(paused_at=None, pause_reason=""):
         _audit(engine, "speech_engine.resumed", actor, audit_tenant)
+
+
+def report_failing(*, engine: SpeechEngine, reason: str) -> None:
+    """The alert that nothing is sent to an engine any more because it fails; once, in the transaction that says so."""
+    logger.warning("Nothing is sent to the engine %s (%s) until it has answered a probe", engine.pk, engine.name)
+    _audit(engine, "speech_engine.failing", "system:pass", system_tenant(), reason=reason[:200])
+
+
+@transaction.atomic
+def try_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Let the probe of a failing engine be made now instead of when it is due. Raises Conflict when none is awaited."""
+    probe_now(circuit_key(engine))
+    _audit(engine, "speech_engine.tried", actor, audit_tenant)
+
+
+@transaction.atomic
+def trust_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Send everything to a failing engine again without a probe. Raises Conflict when nothing is held back."""
+    close_now(circuit_key(engine))
+    _audit(engine, "speech_engine.trusted", actor, audit_tenant)
 
 
 @transaction.atomic
@@ -217,11 +243,13 @@ def record_steps(*, test: EngineTest, steps: list[dict[str, Any]], progress: int
 
 
 def finish_test(*, test: EngineTest, passed: bool) -> None:
-    """End a running test; one that passed lets a paused engine work again, in the version that was claimed."""
+    """End a running test; one that passed lets a paused or failing engine work again, in the version that was claimed."""
     state = EngineTest.State.PASSED if passed else EngineTest.State.FAILED
     ended = EngineTest.objects.filter(pk=test.pk, state=EngineTest.State.RUNNING)
     if ended.update(state=state, finished_at=timezone.now()) and passed:
         resume_engine(engine=test.engine, actor="system:test", audit_tenant=system_tenant())
+        with suppress(Conflict):
+            trust_engine(engine=test.engine, actor="system:test", audit_tenant=system_tenant())
 
 
 def _audit(

@@ -1,17 +1,21 @@
 """The list of speech engines."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import django_tables2 as tables
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import EMPTY, ActionsColumn, PageTable, badge, link, links, show_time
+from jobs.circuit_models import Circuit
 from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
+from transcription.selectors import failing_text
 
 
 class EngineTable(PageTable):
@@ -29,9 +33,14 @@ class EngineTable(PageTable):
         order_by = "name"
 
     def __init__(
-        self, *args: Any, jobs: Mapping[int, Sequence[tuple[int, str]]], may_edit: bool, **kwargs: Any
+        self,
+        *args: Any,
+        jobs: Mapping[int, Sequence[tuple[int, str]]],
+        circuits: Mapping[int, Circuit],
+        may_edit: bool,
+        **kwargs: Any,
     ) -> None:
-        self.jobs, self.may_edit = jobs, may_edit
+        self.jobs, self.circuits, self.may_edit = jobs, circuits, may_edit
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("actions",))
 
     def render_name(self, value: str, record: SpeechEngine) -> str:
@@ -48,13 +57,27 @@ class EngineTable(PageTable):
         return str(kind.label) if kind else value
 
     def render_enabled(self, record: SpeechEngine) -> str:
-        """Enabled, disabled, or paused with the reason."""
+        """Enabled, disabled, or paused or failing with the reason."""
+        circuit = self.circuits.get(record.pk)
+        if circuit is not None and record.paused_at is None:
+            return format_html(
+                '{}<br><span class="p-soft"><bdi>{}</bdi><br>{} {}<br>{} {}</span>',
+                badge("error", _("Failing")),
+                failing_text(circuit),
+                _("Since"),
+                show_time(circuit.opened_at, seconds=True),
+                _("Next probe"),
+                show_time(circuit.probe_at, seconds=True),
+            )
         if record.paused_at is not None:
             return format_html('{}<br><span class="p-soft"><bdi>{}</bdi></span>', badge("paused"), record.pause_reason)
         return badge("enabled" if record.enabled else "disabled")
 
     def value_enabled(self, record: SpeechEngine) -> str:
-        """One word, and the reason of a pause."""
+        """One word, and the reason of a pause or a stop."""
+        circuit = self.circuits.get(record.pk)
+        if circuit is not None and record.paused_at is None:
+            return f"{_('Failing')}: {circuit.reason} {since_text(circuit)}"
         if record.paused_at is not None:
             return f"{_('Paused')}: {record.pause_reason}"
         return _("Enabled") if record.enabled else _("Disabled")
@@ -86,11 +109,28 @@ class EngineTable(PageTable):
         return ", ".join(name for _pk, name in self.jobs.get(record.pk, ()))
 
     def render_actions(self, record: SpeechEngine) -> str:
-        """Edit, Test Connection, Resume (when paused), Delete."""
+        """Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete."""
         actions = [
             (reverse("transcription:engine", args=[record.pk]), _("Edit")),
             (reverse("transcription:test_start", args=[record.pk]), _("Test Connection")),
         ]
         if record.paused_at is not None:
             actions.append((reverse("transcription:resume", args=[record.pk]), _("Resume")))
+        elif record.pk in self.circuits:
+            actions.append((reverse("transcription:try", args=[record.pk]), _("Try now")))
+            actions.append((reverse("transcription:trust", args=[record.pk]), _("Use again")))
         return links([*actions, (reverse("transcription:delete", args=[record.pk]), _("Delete"))])
+
+
+def since_text(circuit: Circuit) -> str:
+    """Since when, and when the next probe is, in the viewer's zone."""
+    return _("Since %(since)s, next probe %(next)s (%(zone)s).") % {
+        "since": clock(circuit.opened_at),
+        "next": clock(circuit.probe_at),
+        "zone": timezone.get_current_timezone_name(),
+    }
+
+
+def clock(moment: datetime | None) -> str:
+    """Date and time of day."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else EMPTY

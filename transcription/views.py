@@ -17,13 +17,28 @@ from accounts.policy import viewer
 from audit.services import grouped
 from core.errors import Conflict
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
+from jobs.circuits import circuit_of
 from transcription.filters import EngineFilter
 from transcription.forms import EngineForm, initial_of
 from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
-from transcription.selectors import engines_with_last_test, jobs_by_engine, stored_secret_names
-from transcription.services import delete_engine, request_test, resume_engine, save_engine
-from transcription.tables import EngineTable
+from transcription.selectors import (
+    circuit_key,
+    engines_with_last_test,
+    failing_text,
+    jobs_by_engine,
+    open_circuits,
+    stored_secret_names,
+)
+from transcription.services import (
+    delete_engine,
+    request_test,
+    resume_engine,
+    save_engine,
+    trust_engine,
+    try_engine,
+)
+from transcription.tables import EngineTable, since_text
 from transcription.tasks import start_test
 
 TITLE = gettext_lazy("Engines")
@@ -65,8 +80,9 @@ class EngineList(ListPage):
         return engines_with_last_test()
 
     def table_arguments(self) -> dict[str, Any]:
-        """The jobs of all engines in one query."""
-        return {"jobs": jobs_by_engine(), "may_edit": viewer(self.request).has(Permission.ENGINES_EDIT)}
+        """The jobs and the circuits of all engines, in one query each."""
+        may_edit = viewer(self.request).has(Permission.ENGINES_EDIT)
+        return {"jobs": jobs_by_engine(), "circuits": open_circuits(), "may_edit": may_edit}
 
     def actions(self) -> list[dict[str, Any]]:
         """Add."""
@@ -119,7 +135,10 @@ class EnginePage(FormPage):
         }
 
     def more_context(self, form: Any) -> dict[str, Any]:
-        """Why the engine is paused."""
+        """Why the engine is paused, or held back because it fails."""
+        circuit = None if self.engine is None else circuit_of(circuit_key(self.engine))
+        if circuit is not None and circuit.is_open:
+            return {"warning": f"{failing_text(circuit)} {since_text(circuit)}"}
         if self.engine is None or self.engine.paused_at is None:
             return {}
         return {"warning": _("The engine is paused: %(why)s") % {"why": self.engine.pause_reason}}
@@ -230,6 +249,47 @@ class EngineResume(EngineQuestion):
         user = viewer(self.request)
         resume_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
         return _("The engine “%(name)s” works again.") % {"name": self.engine.name}
+
+
+class EngineTry(EngineQuestion):
+    """Have a failing engine tried now."""
+
+    title = gettext_lazy("Try this engine now?")
+    confirm_label = gettext_lazy("Try now")
+    danger = False
+
+    def message(self) -> Text:
+        """What a probe is."""
+        text = _("One record is sent to the engine “%(name)s”. If the engine answers, all others follow.")
+        return text % {"name": self.engine.name}
+
+    def act(self) -> Text:
+        """Make the probe due; Conflict when none is awaited."""
+        user = viewer(self.request)
+        try_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
+        return _("The engine “%(name)s” is tried with the next record.") % {"name": self.engine.name}
+
+
+class EngineTrust(EngineQuestion):
+    """Send everything to a failing engine again, without a probe."""
+
+    title = gettext_lazy("Use this engine again?")
+    confirm_label = gettext_lazy("Use again")
+    danger = False
+
+    def message(self) -> Text:
+        """What happens if it still fails."""
+        text = _(
+            "All waiting records are sent to the engine “%(name)s” again without a probe. If it still fails, attempts are "
+            "burnt until it is found out."
+        )
+        return text % {"name": self.engine.name}
+
+    def act(self) -> Text:
+        """Close the circuit; Conflict when it is closed."""
+        user = viewer(self.request)
+        trust_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
+        return _("The engine “%(name)s” is used again.") % {"name": self.engine.name}
 
 
 class EngineTestStart(EngineQuestion):

@@ -240,6 +240,9 @@ CELERY_BEAT_SCHEDULE = {
     "usage-limits": {"task": "usage.tasks.check_limits", "schedule": 60.0, "options": {"expires": 60}},
     "tenants-purging": {"task": "tenants.tasks.resume_purging", "schedule": 60.0, "options": {"expires": 60}},
 }
+# How long a worker that is asked to stop lets calls to providers come to their end, in seconds. Whoever stops workers
+# must give them a little more than that before killing them.
+WORKER_GRACE_S = float(env("PARLANCE_WORKER_GRACE_S", "8"))
 # A lower app rings this task by its name after a commit; nobody below imports jobs.
 BELL_TASK = "jobs.tasks.ring"
 

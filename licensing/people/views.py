@@ -15,13 +15,13 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
 from core.errors import Conflict, InvalidInput, NotAllowed
+from core.ids import uuids
 from core.pages import COUNT_LIMIT, Crumbs, ListPage, with_query
 from licensing.models import Bundle
 from licensing.people.filters import UserFilter
 from licensing.people.forms import BulkChoice
 from licensing.people.selectors import users_for_pages
 from licensing.people.tables import UserTable
-from licensing.seats.tenants import uuids
 from licensing.services import licence_effects, set_enabled, set_licence
 from tenants.models import Tenant
 

@@ -1,6 +1,5 @@
 """The list of tenants with their figures (Administration > User Management > Tenants)."""
 
-import uuid
 from typing import Any
 
 import django_tables2 as tables
@@ -14,6 +13,7 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
 from core.errors import Conflict
+from core.ids import uuids
 from core.pages import COUNT_LIMIT, Crumbs, ListPage, Text
 from core.tables import EMPTY, NumberColumn, SelectionColumn
 from licensing.seats.selectors import with_figures
@@ -156,14 +156,3 @@ class TenantBulk(BulkMixin, TenantList):
             done += 1
         text = ngettext("%(n)s of %(all)s tenant changed.", "%(n)s of %(all)s tenants changed.", len(ids))
         return text % {"n": f"{done:,}", "all": f"{len(ids):,}"}
-
-
-def uuids(texts: list[str]) -> list[uuid.UUID]:
-    """Those that are ids."""
-    found = []
-    for text in texts:
-        try:
-            found.append(uuid.UUID(text))
-        except ValueError:
-            continue
-    return found

@@ -32,7 +32,9 @@ from tests.accounts.authenticator import SoftAuthenticator
 from tests.accounts.signing_in import code_of, confirmed, with_authenticator
 from tests.conftest import PASSWORD
 from tests.jobs import pages
+from tests.jobs.pages import failing_circuit
 from transcription.models import SpeechEngine
+from transcription.selectors import circuit_key
 
 
 @dataclass
@@ -325,6 +327,18 @@ def _(world: World) -> Change:
 @row("transcription:resume")
 def _(world: World) -> Change:
     SpeechEngine.objects.filter(pk=world.engine.pk).update(paused_at=timezone.now(), pause_reason="wrong token")
+    return Change(world.root, args=(world.engine.pk,))
+
+
+@row("transcription:try")
+def _(world: World) -> Change:
+    failing_circuit(circuit_key(world.engine))
+    return Change(world.root, args=(world.engine.pk,))
+
+
+@row("transcription:trust")
+def _(world: World) -> Change:
+    failing_circuit(circuit_key(world.engine))
     return Change(world.root, args=(world.engine.pk,))
 
 
@@ -684,6 +698,17 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     a_session_of(world.people.agent)
     return Change(recently_signed_in(world), args=(world.people.agent.pk,))
+
+
+@row("workers:stop")
+def _(world: World) -> Change:
+    return Change(world.root, args=(pages.make_worker().pk,))
+
+
+@row("workers:bulk")
+def _(world: World) -> Change:
+    good = {"action": "stop", "selection": [str(pages.make_worker().pk)], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"})
 
 
 # --- Users, licences, seats ---

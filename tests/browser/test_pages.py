@@ -22,6 +22,8 @@ ADMIN_PAGES = [
     "/administration/jobs/processing-queues/1/",
     "/administration/jobs/processing-queues/1/edit/",
     "/administration/jobs/processing-queues/1/dead-letters/?status=any",
+    "/administration/jobs/workers/",
+    "/administration/jobs/error-classes/",
     f"{TRANSCRIPTION}/engines/",
     f"{TRANSCRIPTION}/engines/add/",
     f"{TRANSCRIPTION}/jobs/",

@@ -19,6 +19,11 @@ def machine(tmp_path_factory) -> Iterator[Machine]:
 @pytest.fixture
 def demo(machine) -> Machine:
     """The demo calls freshly loaded, every upload taken by the provider slowly, every result held back."""
+    return load_demo(machine)
+
+
+def load_demo(machine: Machine) -> Machine:
+    """As the fixture, for those who do something to the machine before."""
     machine.hold(True)
     machine.speech.control("DELETE", "/_emu/faults")
     slow = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "delay_ms": 1000, "times": 40}

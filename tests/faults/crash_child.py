@@ -50,7 +50,12 @@ def _second_slice(job: Any, *_arguments: Any, **_named: Any) -> bool:
     return Record.objects.filter(job=job).exists()
 
 
+def _poison(_session: Any, record: Any, _payload: Any) -> bool:
+    return str(record.record_id) == os.environ["POISON"]
+
+
 POINTS: dict[str, Point] = {
+    "poison": ("transcription.kind.TranscriptionSession", "submit", _poison),
     "reserve": ("transcription.kind", "reserve", _some_requests),
     "intent": ("jobs.passes", "write_intents", _some_intents),
     "upload": ("transcription.kind.TranscriptionSession", "submit", _any_call),

@@ -1,12 +1,15 @@
 """What the tests of the pages of jobs share: records, addresses, and the text of a page."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.circuit_models import Circuit
 from jobs.models import Record
+from jobs.worker_models import Worker
 from queues.models import ProcessingQueue
 from transcription.models import SpeechEngine
 
@@ -25,6 +28,22 @@ def make_records(job, tenant, number=1, **changes):
         Record.objects.create(job=job, tenant=tenant, record_type="call", record_id=uuid.uuid4(), **fields)
         for _n in range(number)
     ]
+
+
+def make_worker(**changes: Any) -> Worker:
+    """A worker that is alive."""
+    now = timezone.now()
+    fields = {"name": "celery@here", "host": "here", "pid": 77, "version": "1", "pool": "prefork", "processes": 2}
+    fields |= {"prefetch": 2, "started_at": now, "heartbeat_at": now, **changes}
+    return Worker.objects.create(id=uuid.uuid4(), **fields)
+
+
+def failing_circuit(key: str, **changes: Any) -> Circuit:
+    """An engine that fails; its probe is due in a minute."""
+    now = timezone.now()
+    fields = {"state": "open", "fence": 1, "window_began": now, "calls": 5, "failures": 5, "opened_at": now}
+    fields |= {"reason": "HTTP 503", "probe_at": now + timedelta(minutes=1), **changes}
+    return Circuit.objects.create(key=key, **fields)
 
 
 def url(name, *args):

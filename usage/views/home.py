@@ -1,5 +1,6 @@
 """The start page: the pipeline for platform administrators, the own tenant's calls for everybody else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -14,12 +15,15 @@ from accounts.policy import viewer
 from conversations.models import Call, TranscriptionState
 from core.pages import Page, stamp_of
 from core.tables import badge, show_time
+from jobs.circuit_models import Circuit
 from jobs.models import JobDefinition
 from licensing.alerts import notices_of, pressing
 from licensing.amounts import minutes_text
 from licensing.figures import figures_of
 from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
+from transcription.selectors import open_circuits
+from transcription.tables import clock
 from usage.breakdowns import METER
 from usage.selectors import (
     Pipeline,
@@ -70,11 +74,14 @@ class Home(Page):
     def platform(self, user: User) -> dict[str, Any]:
         """Pipeline, engines, jobs and what needs attention."""
         strip, jobs, engines = pipeline(user), jobs_on_home(), engines_by_state()
+        circuits = open_circuits()
         return {
             "tiles": strip_tiles(strip),
-            "attention": worst_first(ledger_attention(user) + attention(strip, jobs, engines)),
+            "attention": worst_first(
+                ledger_attention(user) + failing(engines, circuits) + attention(strip, jobs, engines)
+            ),
             "show_attention": True,
-            "engines": [engine_line(engine) for engine in engines],
+            "engines": [engine_line(engine, circuits.get(engine.pk)) for engine in engines],
             "jobs": [job_line(job) for job in jobs],
             "show_platform": True,
             "next_steps": next_steps(user, engines, jobs),
@@ -146,6 +153,20 @@ def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEn
     return items
 
 
+def failing(engines: list[SpeechEngine], circuits: Mapping[int, Circuit]) -> list[dict[str, Any]]:
+    """Engines that nothing is sent to because they fail; once each, for as long as it lasts."""
+    shown = _("The engine “%(name)s” fails since %(since)s: %(why)s")
+    return [
+        {
+            "tone": "danger",
+            "text": shown % {"name": engine.name, "since": clock(circuit.opened_at), "why": circuit.reason},
+            "url": reverse("transcription:engine", args=[engine.pk]),
+        }
+        for engine in engines
+        if (circuit := circuits.get(engine.pk)) is not None and engine.paused_at is None
+    ]
+
+
 def ledger_attention(user: User) -> list[dict[str, Any]]:
     """A ledger that does not add up, then limits that are nearly used, for staff who see all usage."""
     if not (user.has(Permission.USAGE_VIEW) and sees_all(user)):
@@ -202,10 +223,11 @@ def usage_of(user: User) -> dict[str, Any]:
     }
 
 
-def engine_line(engine: SpeechEngine) -> dict[str, str]:
+def engine_line(engine: SpeechEngine, circuit: Circuit | None) -> dict[str, str]:
     """Name and state of an engine."""
     state = "paused" if engine.paused_at is not None else ("enabled" if engine.enabled else "disabled")
-    return {"label": engine.name, "url": reverse("transcription:engine", args=[engine.pk]), "badge": badge(state)}
+    look = badge("error", _("Failing")) if circuit is not None and state == "enabled" else badge(state)
+    return {"label": engine.name, "url": reverse("transcription:engine", args=[engine.pk]), "badge": look}
 
 
 def job_line(job: JobDefinition) -> dict[str, str]:

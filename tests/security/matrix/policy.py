@@ -112,6 +112,7 @@ SEES: dict[str, dict[str, str]] = {
     "engine test": {"there": "PRW", "unknown": ""},
     "job": {"there": "PRW", "unknown": ""},
     "job with a token": {"there": "PRW", "unknown": ""},
+    "worker": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
     # Those who do not see all tenants see their own alone; this one is the platform admin's.
     "bulk action": {"another's": "PW", "unknown": ""},
@@ -288,6 +289,8 @@ ROUTES: dict[str, Row] = {
     "transcription:engine": Row("engines.edit", BOTH, at="engine"),
     "transcription:delete": Row("engines.edit", BOTH, at="engine"),
     "transcription:resume": Row("engines.edit", BOTH, at="engine"),
+    "transcription:try": Row("engines.edit", BOTH, at="engine"),
+    "transcription:trust": Row("engines.edit", BOTH, at="engine"),
     "transcription:test_start": Row("engines.edit", BOTH, at="engine"),
     "transcription:test": Row("engines.edit", at="engine test", param="test_pk", fixed={"pk": "engine"}),
     # Jobs
@@ -321,6 +324,11 @@ ROUTES: dict[str, Row] = {
     "jobs:record_json": Row("jobs.view", at="record", fixed={"job_pk": "job"}),
     "jobs:record_retry": Row("jobs.records.edit", "POST", at="record", fixed={"job_pk": "job"}),
     "jobs:record_abort": Row("jobs.records.edit", BOTH, at="record", fixed={"job_pk": "job"}),
+    # Workers
+    "workers:error_classes": Row("jobs.view"),
+    "workers:list": Row("jobs.view", listing=True),
+    "workers:bulk": Row("jobs.edit", "POST"),
+    "workers:stop": Row("jobs.edit", BOTH, at="worker"),
     # Allowed addresses
     "tenants:allowed_addresses": Row("allowed_addresses.edit", listing=True),
     "tenants:allowed_address_add": Row("allowed_addresses.edit", BOTH),

@@ -28,6 +28,7 @@ from tenants.doors import enter
 from tenants.keys import data_key
 from tenants.models import AllowedAddress, Tenant, TenantGroup
 from tests.conversations.calls import START, transcribed
+from tests.jobs.pages import make_worker
 from transcription.models import EngineTest, SpeechEngine
 
 # In every text of globex; what is in the calls may not even be seen by platform staff.
@@ -228,6 +229,7 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {"there": job.pk, "unknown": 2**40},
         "job with a token": {"there": _job_with_token(engine).pk, "unknown": 2**40},
+        "worker": {"there": make_worker().pk, "unknown": uuid.uuid4()},
         "record": {
             "own": record(world.acme, calls["agent's"]),
             "foreign": record(world.globex, calls["foreign"]),
