@@ -44,6 +44,8 @@ class BulkAction(models.Model):
     total = models.PositiveBigIntegerField(_("records"), default=0)
     changed = models.PositiveBigIntegerField(_("changed"), default=0)
     skipped = models.PositiveBigIntegerField(_("skipped"), default=0)
+    # At most so many members a minute; None, as fast as possible.
+    per_minute = models.PositiveIntegerField(_("at most a minute"), null=True)
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

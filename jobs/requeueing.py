@@ -1,5 +1,7 @@
 """Putting records that failed or were skipped back into their queue."""
 
+from collections import defaultdict
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -33,8 +35,7 @@ def requeue_records(
             )
             if not rows:
                 continue
-            put_back(queue=queue, items=[(r.tenant_id, r.record_type, r.record_id, r.created_at) for r in rows])
-            _note(rows, actor)
+            requeue(rows, actor)
             append(
                 tenant_id=audit_tenant.pk,
                 actor=actor,
@@ -45,6 +46,17 @@ def requeue_records(
             )
         changed += len(rows)
     return changed
+
+
+def requeue(rows: list[Record], actor: str) -> None:
+    """Put locked failed or skipped ``rows``, with their jobs, into the queues that these read; in a transaction."""
+    by_queue: dict[int, list[Record]] = defaultdict(list)
+    for row in rows:
+        by_queue[row.job.source_queue_id].append(row)
+    for queue in ProcessingQueue.objects.filter(pk__in=by_queue).order_by("pk"):
+        items = [(r.tenant_id, r.record_type, r.record_id, r.created_at) for r in by_queue[queue.pk]]
+        put_back(queue=queue, items=items)
+    _note(rows, actor)
 
 
 def _note(rows: list[Record], actor: str) -> None:

@@ -20,9 +20,12 @@ from accounts.models import User
 from core.errors import InvalidInput
 from jobs import actions
 from jobs.bulk_actions.exporting import csv_lines
-from jobs.filtersets import RecordFilter
-from jobs.models import JobDefinition, Record
+from jobs.filtersets import DeadLetterFilter, RecordFilter
+from jobs.models import DataSource, JobDefinition, Record
+from jobs.reading import SET_ASIDE, set_aside
+from jobs.requeueing import requeue
 from jobs.selectors import reached
+from queues.models import ProcessingQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Action:
     eligible: Callable[[QuerySet[Record]], QuerySet[Record]]
     act: Callable[[list[Record], str], bytes | None]
     danger: bool = False
+    # The start may name how many members a minute are acted on.
+    rated: bool = False
     # An action that only reads takes rows as they are now; the others leave alone what changed meanwhile.
     reads_only: bool = False
 
@@ -60,6 +65,20 @@ def _records(job_id: int, user: User, query: QueryDict) -> QuerySet[Record]:
     return found
 
 
+def _dead_letters(queue_id: int, user: User, query: QueryDict) -> QuerySet[Record]:
+    rows = set_aside(ProcessingQueue(pk=queue_id), user)
+    filterset = DeadLetterFilter(query, queryset=rows, request=SimpleNamespace(user=user))
+    if not filterset.is_valid():
+        raise InvalidInput("filter", gettext("The filters are not valid, so nothing was changed."))
+    found: QuerySet[Record] = filterset.qs
+    return found
+
+
+def _queue_name(queue_id: int) -> str:
+    names = ProcessingQueue.objects.filter(pk=queue_id).values_list("name", flat=True)
+    return names.first() or str(_("a queue that was deleted"))
+
+
 def _job_name(job_id: int) -> str:
     names = JobDefinition.objects.filter(pk=job_id).values_list("name", flat=True)
     return names.first() or str(_("a job that was deleted"))
@@ -67,6 +86,10 @@ def _job_name(job_id: int) -> str:
 
 def _ended(rows: QuerySet[Record]) -> QuerySet[Record]:
     return rows.filter(state__in=actions.FINAL)
+
+
+def _set_aside(rows: QuerySet[Record]) -> QuerySet[Record]:
+    return rows.filter(state__in=SET_ASIDE, job__data_source=DataSource.QUEUE)
 
 
 def _in_progress(rows: QuerySet[Record]) -> QuerySet[Record]:
@@ -82,6 +105,7 @@ def _done(act: Callable[[list[Record], str], Any]) -> Callable[[list[Record], st
 
 SOURCES: dict[str, Source] = {
     "records": Source(_records, lambda job_id: reverse("jobs:records", args=[job_id]), _job_name),
+    "dead_letters": Source(_dead_letters, lambda queue_id: reverse("dead_letters:list", args=[queue_id]), _queue_name),
 }
 ACTIONS: dict[str, Action] = {
     "retry": Action(
@@ -109,6 +133,13 @@ ACTIONS: dict[str, Action] = {
         _ended,
         _done(actions.delete),
         danger=True,
+    ),
+    "requeue": Action(
+        _("Requeue"),
+        _("They go back into the queue with their original age; jobs take them up anew. Their history stays."),
+        _set_aside,
+        _done(requeue),
+        rated=True,
     ),
     "export": Action(
         _("Export"),

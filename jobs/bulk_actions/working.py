@@ -4,11 +4,11 @@ import time
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone, translation
 
 from audit.services import append
-from jobs.bulk_actions.freezing import freeze_on
+from jobs.bulk_actions.freezing import SLICE, freeze_on
 from jobs.bulk_actions.registry import ACTIONS, stamp_of
 from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import Record
@@ -33,6 +33,9 @@ def work_on(action_id: str) -> None:
     """
     bulk = _claim(action_id)
     if bulk is None:
+        return
+    if bulk.state == BulkAction.State.RUNNING and bulk.per_minute:
+        work_portion(bulk, bulk.per_minute)
         return
     step = freeze_on if bulk.state == BulkAction.State.FREEZING else work_slice
     until = time.monotonic() + TURN_S
@@ -68,6 +71,31 @@ def work_slice(bulk: BulkAction, fence: int) -> bool:
         lease = timezone.now() + timedelta(seconds=LEASE_S)
         BulkAction.objects.filter(pk=current.pk).update(lease_until=lease)
     return True
+
+
+def work_portion(bulk: BulkAction, per_minute: int) -> None:
+    """Do as many members as ``per_minute`` allows in ten seconds, at least one, and stay away until others may follow.
+
+    The lease does that: until it is over nobody takes the action. What the tick is late makes it slower, never faster.
+    """
+    number = max(per_minute // 6, 1)
+    with transaction.atomic():
+        _cut(bulk, min(number, SLICE))
+        if not work_slice(bulk, bulk.fence):
+            return
+        pause = timedelta(seconds=60 * min(number, SLICE) / per_minute)
+        BulkAction.objects.filter(pk=bulk.pk, fence=bulk.fence).update(lease_until=timezone.now() + pause)
+
+
+def _cut(bulk: BulkAction, number: int) -> None:
+    """Make the next slice no longer than ``number``; the rest of it becomes a slice of its own."""
+    piece = BulkSlice.objects.filter(action=bulk, done=False).order_by("number").select_for_update().first()
+    if piece is None or len(piece.ids) <= number:
+        return
+    last = BulkSlice.objects.filter(action=bulk).aggregate(last=Max("number"))["last"]
+    BulkSlice.objects.create(action=bulk, number=last + 1, ids=piece.ids[number:], stamps=piece.stamps[number:])
+    piece.ids, piece.stamps = piece.ids[:number], piece.stamps[:number]
+    piece.save(update_fields=["ids", "stamps"])
 
 
 def change_members(bulk: BulkAction, piece: BulkSlice) -> None:

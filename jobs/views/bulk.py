@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.exports import csv_response
-from core.pages import ActionPage, Crumbs, Page, Text, stamp_of
+from core.pages import ActionPage, Crumbs, Page, Text, stamp_of, whole
 from jobs.bulk_actions.exporting import file_of
 from jobs.bulk_actions.freezing import sample_of
 from jobs.bulk_actions.registry import ACTIONS, SOURCES
@@ -103,7 +103,14 @@ class BulkStart(ActionPage):
     def act(self) -> str:
         """A few records are changed before the answer; Conflict when it was started already."""
         bulk = bulk_of(self.request, self.kwargs["pk"])
-        bulk = start_action(bulk=bulk, user=viewer(self.request), reason=self.request.POST.get("reason", ""))
+        posted = self.request.POST
+        rate = posted.get("per_minute", "").strip()
+        bulk = start_action(
+            bulk=bulk,
+            user=viewer(self.request),
+            reason=posted.get("reason", ""),
+            per_minute=whole(rate, 0) if rate else None,
+        )
         if bulk.state != BulkAction.State.FINISHED or bulk.skipped:
             return self.refused_url()
         text = ngettext("Done: %(n)s record was changed.", "Done: %(n)s records were changed.", bulk.changed)

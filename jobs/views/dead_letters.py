@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -15,12 +15,14 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
 from core.outcomes import Reason
-from core.pages import Crumbs, KeysetListPage, Text, with_query
+from core.pages import COUNT_LIMIT, Crumbs, KeysetListPage, Text, whole, with_query
+from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.filtersets import DeadLetterFilter
 from jobs.models import Record
 from jobs.reading import GROUPED, causes_of, set_aside
 from jobs.requeueing import requeue_records
 from jobs.tables import DeadLetterTable
+from jobs.views.records import filters_of
 from queues.models import ProcessingQueue
 from queues.views.definitions import queue_crumbs
 from queues.views.details import queue_head
@@ -34,7 +36,10 @@ class DeadLetterList(KeysetListPage):
     live = True
     table_class = DeadLetterTable
     filterset_class = DeadLetterFilter
-    bulk_actions = [{"name": "requeue", "label": gettext_lazy("Requeue"), "icon": "refresh"}]
+    bulk_actions = [
+        {"name": "requeue", "label": gettext_lazy("Requeue"), "icon": "refresh"},
+        {"name": "requeue_rated", "label": gettext_lazy("Requeue at a rate…"), "icon": "gauge"},
+    ]
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Load the queue."""
@@ -115,15 +120,21 @@ class DeadLetterBulk(BulkMixin, DeadLetterList):
         text = _("They go back into the queue with their original age; jobs take them up anew. Their history stays.")
         if self.queue.paused:
             text += " " + _("The queue is paused: they wait there until it is resumed.")
-        return {"requeue": (_("Requeue"), text)}
+        return {"requeue": (_("Requeue"), text), "requeue_rated": (_("Requeue at a rate…"), text)}
+
+    def asks(self, action: str) -> bool:
+        """The preview of the other asks itself."""
+        return action == "requeue"
 
     def list_url(self) -> str:
         """The page they were chosen on."""
         return reverse("dead_letters:list", args=[self.queue.pk])
 
-    def perform(self, action: str, rows: QuerySet[Record]) -> str:
-        """Through the service."""
+    def perform(self, action: str, rows: QuerySet[Record]) -> str | HttpResponseBase:
+        """Through the service; at a rate, by a bulk action, which shows its preview and then its progress."""
         user = viewer(self.request)
+        if action == "requeue_rated":
+            return self.preview()
         everything = self.request.POST.get("all_matching") == "1" or not self.request.POST.getlist("selection")
         chosen = "all matching " + self.request.GET.urlencode() if everything else "ticked"
         number = requeue_records(
@@ -131,3 +142,12 @@ class DeadLetterBulk(BulkMixin, DeadLetterList):
         )
         text = ngettext("%(n)s record was requeued.", "%(n)s records were requeued.", number)
         return text % {"n": f"{number:,}"}
+
+    def preview(self) -> HttpResponseBase:
+        """Freeze the ticked records, or all that match the filters, and go to the page that starts the action."""
+        user, posted = viewer(self.request), self.request.POST
+        everything = posted.get("all_matching") == "1" or not posted.getlist("selection")
+        ticked = None if everything else [whole(key, 0) for key in posted.getlist("selection")[:COUNT_LIMIT]]
+        chosen = Chosen("dead_letters", self.queue.pk, filters_of(self.request).urlencode(), ticked)
+        bulk = preview_action(action="requeue", chosen=chosen, user=user, actor=user.actor, audit_tenant=user.tenant)
+        return HttpResponseRedirect(reverse("jobs:bulk_action", args=[bulk.pk]))
