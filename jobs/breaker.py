@@ -62,7 +62,7 @@ class Breaker:
         return self.probing
 
     def found_nothing(self) -> None:
-        """No record is due, so the probe is for somebody else."""
+        """No record is due, or the pass ends before one could be sent: the probe is for somebody else."""
         if self.probing and self.circuit is not None:
             self.circuit, self.probing = leave_probe(self.circuit) or circuit_of(self.session.circuit), False
 

@@ -115,6 +115,7 @@ class PassRunner:
             loop.run(self.session.open())
             try:
                 self._sweep(loop)
+                self.breaker.found_nothing()
             finally:
                 for task in self.in_work:
                     task.cancel()
@@ -178,7 +179,7 @@ class PassRunner:
         return claimed
 
     def _claim(self, space: int) -> list[Claimed]:
-        if not self.in_work and self.suspects_left and not self.breaker.probing:
+        if not self.in_work and self.suspects_left:
             self.suspects_left -= 1
             suspects = claim_due(self.job, self.run_row, count=1, suspects=True, backfill=not self._held_back())
             if suspects:

@@ -52,7 +52,8 @@ def requeue(rows: list[Record], actor: str) -> None:
     """Put locked failed or skipped ``rows``, with their jobs, into the queues that these read; in a transaction."""
     by_queue: dict[int, list[Record]] = defaultdict(list)
     for row in rows:
-        by_queue[row.job.source_queue_id].append(row)
+        if row.job.source_queue_id is not None:
+            by_queue[row.job.source_queue_id].append(row)
     for queue in ProcessingQueue.objects.filter(pk__in=by_queue).order_by("pk"):
         items = [(r.tenant_id, r.record_type, r.record_id, r.created_at) for r in by_queue[queue.pk]]
         put_back(queue=queue, items=items)

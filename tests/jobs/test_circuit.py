@@ -155,6 +155,20 @@ def test_a_record_that_a_filter_leaves_out_is_no_probe(pipeline):
     assert [record.state for record in records] == ["skipped", "completed"]
 
 
+def test_a_record_over_which_workers_died_can_be_the_probe_too(pipeline):
+    failing_circuit(circuit_key(pipeline.engine))
+    call = pipeline.call()
+    Circuit.objects.update(state="closed")
+    pipeline.server.control("POST", "/_emu/hold", {"hold": True})
+    pipeline.sweep()
+    Record.objects.update(crashes=2)
+    Circuit.objects.update(state="open")
+    pipeline.server.control("POST", "/_emu/hold", {"hold": False})
+    probe_is_due(pipeline)
+    pipeline.finish(call)
+    assert circuit(pipeline).state == "closed"
+
+
 def test_of_two_workers_one_gets_the_probe_and_a_dead_one_loses_it(pipeline):
     seen = failing_circuit("transcription:1", probe_at=timezone.now())
     first = take_probe(seen, 30)

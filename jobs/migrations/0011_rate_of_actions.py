@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0009_workers_and_circuits'),
+        ('jobs', '0010_workers_and_circuits'),
     ]
 
     operations = [
