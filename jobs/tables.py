@@ -32,11 +32,15 @@ class JobTable(PageTable):
     schedule = tables.Column(verbose_name=gettext_lazy("Schedule"))
     last_activity = TimeColumn(verbose_name=gettext_lazy("Last run"), ago=True)
     month = tables.Column(accessor="pk", verbose_name=gettext_lazy("30 days"), orderable=False)
-    trouble = TextColumn(accessor="pk", verbose_name=gettext_lazy("Trouble"), orderable=False)
+    trouble = TextColumn(
+        accessor="pk", verbose_name=gettext_lazy("Trouble"), orderable=False, attrs={"td": {"class": "p-roomy"}}
+    )
     progress = tables.Column(accessor="in_progress", verbose_name=gettext_lazy("Progress"), orderable=False)
 
     class Meta(PageTable.Meta):
         order_by = "name"
+        # How it goes comes first; how it is set is what a small screen scrolls to.
+        sequence = ("selection", "name", "enabled", "pending", "lag", "progress", "month", "trouble", "...")
 
     def __init__(
         self,
