@@ -10,6 +10,7 @@ from django.utils import timezone
 from audit.services import append
 from core.moves import move
 from core.outcomes import Reason
+from jobs.figures.counting import count_ends
 from jobs.kinds import kinds
 from jobs.models import Cleanup, JobDefinition, Record, RecordEvent
 from licensing.ledger import release
@@ -129,6 +130,7 @@ def _end(rows: list[Record], state: Record.State, reason: Reason, actor: str) ->
         mark_due=True,
     )
     release(keys=[(row.pk, row.generation) for row in rows])
+    count_ends(rows, state, reason)
     _note(((row.pk, row.generation) for row in rows), str(state), actor)
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.changes import Change, Limits, after, held
+from jobs.figures.counting import count_changes
 from jobs.kinds import KindSession, Troubled, kind_of
 from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
 from jobs.signatures import signature_of
@@ -39,7 +40,10 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::
     AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error,
         signature)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
-RETURNING r.id
+RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
+    extract(epoch FROM r.first_processed_at - r.created_at)::float8,
+    extract(epoch FROM statement_timestamp() - r.first_processed_at)::float8,
+    extract(epoch FROM statement_timestamp() - r.created_at)::float8
 """
 
 INTENT = """
@@ -171,6 +175,7 @@ class ChangeWriter:
             keys=[(c.record.id, c.record.generation) for c in ours if c.final and c.state != Record.State.COMPLETED]
         )
         _count(self.run, ours)
+        count_changes(self.job, ours)
 
     def _name_errors(self, ours: list[Change]) -> None:
         """What the errors of the batch have in common, once for the job."""
@@ -217,11 +222,16 @@ def _write_records(changes: list[Change]) -> list[Change]:
     columns = zip(*(_row(change) for change in changes), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(WRITE, [list(column) for column in columns])
-        ours = {row[0] for row in cursor.fetchall()}
-    lost = len(changes) - len(ours)
+        rows = {record_id: (timed, *seconds) for record_id, timed, *seconds in cursor.fetchall()}
+    lost = len(changes) - len(rows)
     if lost:
         logger.info("%s late results changed nothing: the records were taken over or ended", lost)
-    return [change for change in changes if change.record.id in ours]
+    ours = [change for change in changes if change.record.id in rows]
+    for change in ours:
+        timed, wait, work, total = rows[change.record.id]
+        # What a person asked for again, and backfill, say nothing about how late live work is.
+        change.times = (wait or 0.0, work or 0.0, total) if timed else None
+    return ours
 
 
 def _row(change: Change) -> tuple[object, ...]:

@@ -47,6 +47,8 @@ class Change:
     trace: list[dict[str, Any]] = field(default_factory=list)
     result: Any = None
     discard: list[dict[str, Any]] = field(default_factory=list)
+    # Seconds of each stage (``jobs.figures.histogram``), once it is written that a live record was completed.
+    times: tuple[float, float, float] | None = None
 
     @property
     def final(self) -> bool:

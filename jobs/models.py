@@ -412,4 +412,4 @@ class LogEntry(models.Model):
 
 
 # Further tables of this app, with a file of their own.
-from jobs import bulk_models, circuit_models, worker_models  # noqa: E402, F401
+from jobs import bulk_models, circuit_models, figure_models, worker_models  # noqa: E402, F401

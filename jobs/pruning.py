@@ -7,6 +7,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from jobs.bulk_models import BulkAction, BulkSlice
+from jobs.figures.folding import prune_figures
 from jobs.models import JobDefinition, LogEntry, Pass, Run
 from jobs.worker_models import Worker
 from jobs.workers import KEPT
@@ -31,7 +32,7 @@ def prune() -> int:
     ended = Pass.objects.filter(ended_at__lt=now - timedelta(days=PASS_DAYS)).exclude(pk__in=newest)
     jobs = JobDefinition.objects.only("log_days", "log_max_lines")
     gone = Worker.objects.filter(heartbeat_at__lt=now - KEPT)
-    return _delete(gone) + _delete(ended) + sum(prune_logs(job) for job in jobs) + prune_actions()
+    return _delete(gone) + _delete(ended) + sum(prune_logs(job) for job in jobs) + prune_actions() + prune_figures()
 
 
 def prune_logs(job: JobDefinition) -> int:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from jobs.actions import discard_remotes
 from jobs.bulk_models import BulkSlice
+from jobs.figure_models import Figure, FigureSlice
 from jobs.models import JobDefinition, LogEntry, Record
 from licensing.ledger import release
 
@@ -16,7 +17,7 @@ SLICE = 2000
 
 
 def sweep_records(tenant_id: uuid.UUID) -> int:
-    """Delete records, events and log lines of the tenant; return how many records there were. May be repeated.
+    """Delete records, events, log lines and figures of the tenant; return how many records there were. May be repeated.
 
     What still lies at a provider is deleted there too, and what is reserved is given back.
     """
@@ -26,6 +27,8 @@ def sweep_records(tenant_id: uuid.UUID) -> int:
         while number := _delete_records(job, tenant_id):
             deleted += number
     _delete_log(tenant_id)
+    FigureSlice.objects.filter(tenant_id=tenant_id).delete()
+    Figure.objects.filter(tenant_id=tenant_id).delete()
     # Files of exports may hold its rows; who needs one makes it again.
     BulkSlice.objects.filter(output__isnull=False).update(output=None)
     return deleted

@@ -9,6 +9,7 @@ from jobs.applying import DATABASE_IS_AWAY
 from jobs.bulk_actions.working import actions_at_work, work_on
 from jobs.cleanups import run_cleanups
 from jobs.estimating import step
+from jobs.figures.folding import fold
 from jobs.holding import wake_held
 from jobs.marks import show_marks
 from jobs.passes import run_pass as run_one_pass
@@ -108,6 +109,12 @@ def release_reserved() -> None:
     released = release_orphans()
     if released:
         logger.warning("%s reservations without a record at work were closed", released)
+
+
+@shared_task
+def fold_figures() -> None:
+    """Fold what passes counted into the sums that pages read."""
+    fold()
 
 
 @shared_task

@@ -233,6 +233,7 @@ CELERY_BEAT_SCHEDULE = {
     "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},
     "queues-flow": {"task": "queues.tasks.fold_flow", "schedule": 10.0, "options": {"expires": 10}},
     "queues-replicate": {"task": "queues.tasks.replicate", "schedule": 5.0, "options": {"expires": 5}},
+    "jobs-figures": {"task": "jobs.tasks.fold_figures", "schedule": 10.0, "options": {"expires": 10}},
     "jobs-reserved": {"task": "jobs.tasks.release_reserved", "schedule": 30.0, "options": {"expires": 30}},
     "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
