@@ -33,7 +33,8 @@ UPDATE jobs_record AS r SET
     check_times = CASE WHEN v.checks > r.checks THEN r.check_times[greatest(cardinality(r.check_times) - 58, 1):]
         || (extract(epoch FROM statement_timestamp()) * 1000)::bigint ELSE r.check_times END,
     remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature,
-    last_processed_at = statement_timestamp(), mark_due = false,
+    last_processed_at = statement_timestamp(),
+    mark_due = NOT %s AND (r.mark_due OR v.state <> 'in_progress'),
     finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
     %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -81,11 +82,14 @@ class ChangeWriter:
         A change whose fence is not ours any more changes nothing at all (R5, R10); a job that it brought into being
         at the provider is deleted there, unless the record's new holder works with the same job.
         """
+        # Most changes say "not ready, ask again": nothing of a tenant shows them, so all of them are one statement.
+        quiet = [change for change in changes if change.quiet]
         by_tenant: dict[uuid.UUID, list[Change]] = defaultdict(list)
         for change in changes:
-            by_tenant[change.record.tenant_id].append(change)
+            if not change.quiet:
+                by_tenant[change.record.tenant_id].append(change)
         tenants = Tenant.objects.in_bulk(list(by_tenant))
-        written: list[Change] = []
+        written = self._write_outside(quiet) if quiet else []
         for tenant_id in sorted(by_tenant):
             if tenant_id in tenants:
                 written += self._apply_in(tenants[tenant_id], by_tenant[tenant_id])
@@ -116,7 +120,7 @@ class ChangeWriter:
             )
 
     def _write_inside(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
-        ours = _write_records(changes)
+        ours = _write_records(changes, marked=True)
         self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
         self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
         self._account(ours)
@@ -136,8 +140,7 @@ class ChangeWriter:
     def _write_outside(self, changes: list[Change]) -> list[Change]:
         """Only the records change; the tenant's schema is not touched, so what it should show is left to a mark."""
         with transaction.atomic():
-            ours = _write_records(changes)
-            Record.objects.filter(pk__in=[c.record.id for c in ours if c.final]).update(mark_due=True)
+            ours = _write_records(changes, marked=False)
             self._account(ours)
         return ours
 
@@ -217,11 +220,12 @@ def _hold(change: Change, why: str) -> Change:
     return waiting
 
 
-def _write_records(changes: list[Change]) -> list[Change]:
+def _write_records(changes: list[Change], *, marked: bool) -> list[Change]:
+    """Write what is still ours. ``marked``: the business rows show it in this transaction; else ends wait for a mark."""
     changes = sorted(changes, key=lambda change: change.record.id)
     columns = zip(*(_row(change) for change in changes), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(WRITE, [list(column) for column in columns])
+        cursor.execute(WRITE, [marked, *(list(column) for column in columns)])
         rows = {record_id: (timed, *seconds) for record_id, timed, *seconds in cursor.fetchall()}
     lost = len(changes) - len(rows)
     if lost:

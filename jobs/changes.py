@@ -55,6 +55,11 @@ class Change:
         """True when the record leaves In Progress."""
         return self.state != Record.State.IN_PROGRESS
 
+    @property
+    def quiet(self) -> bool:
+        """True when nobody is told: no line in the timeline or the log, nothing to store, show or delete."""
+        return not (self.final or self.step or self.severity or self.discard or self.result is not None)
+
 
 def _start(record: Claimed) -> Change:
     return Change(

@@ -109,7 +109,7 @@ class JobForm(ScopeFields, VersionedForm):
     )
     max_checks = forms.IntegerField(label=_("Checks for a result"), min_value=1, max_value=50, initial=50)
     max_attempts = forms.IntegerField(label=_("Attempts"), min_value=1, max_value=50, initial=5)
-    batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=100)
+    batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=500)
     log_days = WholeNumberField(label=_("Days that log lines are kept"), min_value=1, max_value=3650, initial=60)
     log_max_lines = WholeNumberField(
         label=_("Log lines kept at most"), min_value=1000, max_value=100_000_000, initial=1_000_000

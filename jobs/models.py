@@ -88,7 +88,7 @@ class JobDefinition(models.Model):
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     max_checks = models.PositiveSmallIntegerField(_("checks for a result"), default=50)
     max_attempts = models.PositiveSmallIntegerField(_("attempts"), default=5)
-    batch_size = models.PositiveSmallIntegerField(_("batch size"), default=100)
+    batch_size = models.PositiveSmallIntegerField(_("batch size"), default=500)
     lease_seconds = models.PositiveSmallIntegerField(_("lease"), default=15, help_text=_("seconds"))
     log_days = models.PositiveSmallIntegerField(_("days that log lines are kept"), default=60, db_default=60)
     log_max_lines = models.PositiveIntegerField(_("log lines kept at most"), default=1_000_000, db_default=1_000_000)

@@ -3,9 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q
@@ -262,10 +263,10 @@ class TranscriptionSession:
     async def submit(self, record: Claimed, payload: Payload) -> Submitted:
         """Upload under our reference. Audio that cannot be read is found before the provider hears of it."""
         try:
-            await asyncio.to_thread(_first_piece, payload.audio)
+            audio = await asyncio.to_thread(_begun, payload.audio)
         except AudioUnavailable as error:
             raise EngineError(ErrorClass.INPUT, str(error), code="audio_unavailable") from error
-        remote = await self.adapter.submit(payload.audio, Request(payload.language, record.reference))
+        remote = await self.adapter.submit(audio, Request(payload.language, record.reference))
         return Submitted({"id": remote.external_id, "engine": self.engine.pk}, remote.check_after_s)
 
     async def advance(self, record: Claimed, payload: Payload) -> StillPending | Finished:
@@ -424,5 +425,9 @@ def _source(call: CallFacts, key: bytes) -> AudioSource:
     return AudioSource(name, recording.mime, recording.bytes_plain, recording.duration_ms, recording.channels, opener)
 
 
-def _first_piece(audio: AudioSource) -> None:
-    next(audio.open(), None)
+def _begun(audio: AudioSource) -> AudioSource:
+    """The same audio with its first piece read: the file is opened once, unless the engine opens it again."""
+    pieces = audio.open()
+    first = next(pieces, b"")
+    begun = [chain([first], pieces)]
+    return replace(audio, open=lambda: begun.pop() if begun else audio.open())

@@ -274,7 +274,7 @@ def _statements() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
-            " WHERE query NOT LIKE '%%pg_stat_statements%%' AND query NOT LIKE 'SELECT COUNT(*)%%'"
+            " WHERE toplevel AND query NOT LIKE '%%pg_stat_statements%%' AND query NOT LIKE 'SELECT COUNT(*)%%'"
         )
         return int(cursor.fetchone()[0])
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 import aiohttp
@@ -28,6 +29,8 @@ from transcription.engines.native.options import NativeOptions
 
 Answer = TypeVar("Answer", bound=BaseModel)
 MAX_RESULT_BYTES = 64 * 1024 * 1024
+# Pieces have at most 64 KiB.
+PIECES_AT_ONCE = 16
 TEST_CHECKS = 60
 TEST_INTERVAL_S = 1.0
 CLASSES = {
@@ -188,13 +191,20 @@ class NativeSpeechEngine(SpeechEngine):
 
 
 async def _pieces(audio: AudioSource) -> AsyncIterator[bytes]:
-    """The audio's bytes; reading and decrypting block, so they happen in a thread."""
-    pieces: Iterator[bytes] = await asyncio.to_thread(audio.open)
+    """The audio's bytes; reading and decrypting block, so they happen in a thread, about a megabyte at a time."""
+    pieces: Iterator[bytes] | None = None
+
+    def read() -> list[bytes]:
+        nonlocal pieces
+        pieces = pieces or audio.open()
+        return list(islice(pieces, PIECES_AT_ONCE))
+
     while True:
-        piece = await asyncio.to_thread(next, pieces, None)
-        if piece is None:
+        batch = await asyncio.to_thread(read)
+        for piece in batch:
+            yield piece
+        if len(batch) < PIECES_AT_ONCE:
             return
-        yield piece
 
 
 def _parse(model: type[Answer], response: Response) -> Answer:
