@@ -1,0 +1,106 @@
+"""What a pass does for many records at once, and what it must not forget thereby."""
+
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+from django.utils import timezone
+
+from jobs import applying, cleanups
+from jobs.changes import Limits, after
+from jobs.claiming import claim_due, take_from_queue
+from jobs.cleanups import run_cleanups
+from jobs.kinds import Go, StillPending, kind_of
+from jobs.models import Cleanup, Record
+from jobs.passes import PassRunner
+from jobs.runs import begin_pass, current_run
+
+pytestmark = pytest.mark.django_db
+LIMITS = Limits(max_checks=50, max_attempts=5)
+
+
+@pytest.fixture
+def at_the_provider(pipeline, globex, people):
+    """Two claimed records of two tenants that were uploaded, with the runner of their pass."""
+    calls = [pipeline.call(), pipeline.call(tenant=globex, username="stan")]
+    run = current_run(pipeline.job)
+    take_from_queue(pipeline.job, run, until=timezone.now(), count=10)
+    Record.objects.update(stage=Record.Stage.CHECKING, remote={"id": "tr_1"}, uploads=1)
+    records = claim_due(pipeline.job, run, count=10)
+    assert len(records) == len(calls)
+    session = kind_of(pipeline.job).session(pipeline.job.settings, pipeline.job.filters)
+    return records, PassRunner(pipeline.job, run, begin_pass(pipeline.job, run, 15), session)
+
+
+def pending(record):
+    return after(record, StillPending(1.0), limits=LIMITS, weight_s=5, jitter=0)
+
+
+def test_checks_that_find_nothing_are_written_for_all_tenants_without_entering_one(at_the_provider):
+    records, runner = at_the_provider
+    with mock.patch.object(applying, "enter", side_effect=AssertionError):
+        written = runner.writer.apply([pending(record) for record in records])
+
+    assert len(written) == 2
+    assert set(Record.objects.values_list("checks", "wait", "lease_until")) == {(1, "polling", None)}
+
+
+def test_such_a_check_with_a_stale_fence_changes_nothing_and_the_others_are_written(at_the_provider):
+    (first, second), runner = at_the_provider
+
+    written = runner.writer.apply([pending(replace(first, fence=first.fence - 1)), pending(second)])
+
+    assert [change.record.id for change in written] == [second.id]
+    assert Record.objects.get(pk=first.id).checks == 0
+
+
+def test_what_the_call_does_not_show_yet_is_still_due_to_be_shown_after_such_a_check(at_the_provider):
+    records, runner = at_the_provider
+    Record.objects.update(mark_due=True)
+
+    runner.writer.apply([pending(record) for record in records])
+
+    assert Record.objects.filter(mark_due=True).count() == 2
+
+
+def test_a_pass_asks_again_by_the_facts_it_has_only_for_the_same_upload(at_the_provider):
+    (record, other), runner = at_the_provider
+    facts = Go("payload", 5.0)
+    runner.known[record.id] = (record.generation, facts)
+
+    assert runner._known(record) is facts
+    assert runner._known(other) is None
+    assert runner._known(replace(record, generation=record.generation + 1)) is None
+    assert runner._known(replace(record, stage=Record.Stage.UPLOADING)) is None
+    assert runner._known(replace(record, crashes=1)) is None
+
+
+def test_facts_are_forgotten_when_a_record_has_ended(at_the_provider):
+    (record, _other), runner = at_the_provider
+    runner.known[record.id] = (record.generation, Go("payload", 5.0))
+    last = replace(record, checks=LIMITS.max_checks - 1)
+
+    runner._apply([pending(last)])
+
+    assert Record.objects.get(pk=record.id).state == Record.State.FAILED
+    assert runner.known == {}
+
+
+def test_clean_ups_go_on_until_nothing_is_due_and_a_failing_one_waits(pipeline, acme):
+    gone = [{"id": f"tr_{number}"} for number in range(3)]
+    Cleanup.objects.bulk_create(
+        Cleanup(
+            kind="transcription",
+            settings={"engine": pipeline.engine.pk},
+            tenant_id=acme.pk,
+            remote=remote,
+            due_at=timezone.now(),
+        )
+        for remote in [*gone, {"id": "bad id"}]
+    )
+    with mock.patch.object(cleanups, "BATCH", 1):
+        removed = run_cleanups()
+
+    assert removed + Cleanup.objects.count() == 4
+    assert removed >= 3
+    assert all(cleanup.due_at > timezone.now() for cleanup in Cleanup.objects.all())
