@@ -395,9 +395,12 @@ def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
 
 
 async def _step(tasks: list[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
-    """Let the loop run until something is done, a quarter of a second at most, and a little longer for its company."""
+    """Let the loop run until something is done, a quarter of a second at most, and a little longer for its company.
+
+    Trouble does not wait for company: whether to go on asking the engine is decided by it.
+    """
     done, pending = await asyncio.wait(tasks, timeout=STEP_S, return_when=asyncio.FIRST_COMPLETED)
-    if done and pending:
+    if done and pending and not any(isinstance(task.result(), Troubled) for task in done):
         company, _pending = await asyncio.wait(pending, timeout=LINGER_S)
         done |= company
     return done

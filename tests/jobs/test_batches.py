@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from jobs import applying, cleanups
+from jobs.breaker import Breaker
 from jobs.changes import Limits, after
 from jobs.claiming import claim_due, take_from_queue
 from jobs.cleanups import run_cleanups
@@ -29,7 +30,9 @@ def at_the_provider(pipeline, globex, people):
     records = claim_due(pipeline.job, run, count=10)
     assert len(records) == len(calls)
     session = kind_of(pipeline.job).session(pipeline.job.settings, pipeline.job.filters)
-    return records, PassRunner(pipeline.job, run, begin_pass(pipeline.job, run, 15), session)
+    return records, PassRunner(
+        pipeline.job, run, begin_pass(pipeline.job, run, 15), session, Breaker(pipeline.job, session)
+    )
 
 
 def pending(record):
