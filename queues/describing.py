@@ -27,7 +27,7 @@ def scope_text(queue: ProcessingQueue) -> str:
 
 
 def state_words(queue: Any) -> list[tuple[str, str, str]]:
-    """The states of a queue with ``pending``, each as badge code, word and explanation."""
+    """The states of a queue of ``queue_pages``, each as badge code, word and explanation."""
     if queue.enabled:
         words = [("enabled", _("Enabled"), "")]
     elif queue.pending and not queue.paused:
@@ -36,6 +36,9 @@ def state_words(queue: Any) -> list[tuple[str, str, str]]:
         words = [("disabled", _("Disabled"), _("It collects nothing new."))]
     if queue.paused:
         words.append(("paused", _("Paused"), _("Jobs take nothing from it.")))
+    if queue.deleted is not None:
+        text = _("Being deleted") if queue.deleted else _("Being purged")
+        words.append(("working", text, _("What was pending is removed in the background.")))
     return words
 
 

@@ -92,5 +92,48 @@ class QueueFlow(models.Model):
         return f"{self.queue_id} {self.minute:%H:%M} +{self.came} -{self.went}"
 
 
+class QueuePurge(models.Model):
+    """The emptying of a queue in slices by a task: to keep the queue, or to delete it when it is empty.
+
+    running → finished | aborted. A purge takes what was pending when it was asked for: items up to ``until``, unless they
+    were published anew since. A deletion takes everything.
+    """
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        RUNNING = "running", _("Running")
+        FINISHED = "finished", _("Finished")
+        ABORTED = "aborted", _("Aborted")
+
+    queue = models.ForeignKey(ProcessingQueue, on_delete=models.CASCADE, related_name="purges")
+    deletes = models.BooleanField(default=False)
+    until = models.BigIntegerField()
+    state = models.CharField(_("status"), max_length=10, choices=State, default=State.RUNNING)
+    total = models.PositiveBigIntegerField()
+    removed = models.PositiveBigIntegerField(default=0)
+    # How far it has come through the index of the queue's items, so that no slice begins anew.
+    last_tenant = models.UUIDField(null=True)
+    last_item = models.BigIntegerField(null=True)
+    actor = models.CharField(_("who"), max_length=200)
+    audit_tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    # Why it ended otherwise than wanted.
+    note = models.CharField(max_length=300, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue"], condition=models.Q(state="running"), name="queue_purge_one_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue_id} -{self.removed}"
+
+
 # At the end, because those models point here; so that all models of the app are known by the module Django loads.
 from queues.replication import models as replication_models  # noqa: E402, F401

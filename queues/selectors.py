@@ -7,7 +7,7 @@ from django.db.models import F, FloatField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from queues.models import ProcessingQueue, QueueFlow, QueueItem
+from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueuePurge
 
 RATE_MINUTES = 5
 
@@ -42,6 +42,7 @@ def queues_with_backlog() -> QuerySet[ProcessingQueue]:
 def queue_pages() -> QuerySet[ProcessingQueue]:
     """As ``queues_with_backlog``, with scope, the origin of a copy, and items a minute that came (``came``) and went (``went``).
 
+    ``deleted`` is None unless the queue is being emptied: then it says whether that is in order to delete it.
     The rates are those of the last four full minutes and the minute that has begun.
     """
     now = timezone.now()
@@ -51,10 +52,17 @@ def queue_pages() -> QuerySet[ProcessingQueue]:
         name: Cast(_summed(F(name), recent), FloatField()) / Value(minutes, output_field=FloatField())
         for name in ("came", "went")
     }
-    return queues_with_backlog().annotate(**rates).select_related("tenant", "copy").prefetch_related("tenant_groups")
+    emptied = QueuePurge.objects.filter(queue=OuterRef("pk"), state=QueuePurge.State.RUNNING).values("deletes")
+    queues = queues_with_backlog().annotate(**rates, deleted=Subquery(emptied))
+    return queues.select_related("tenant", "copy").prefetch_related("tenant_groups")
 
 
 def oldest_items(queue: ProcessingQueue, tenants: Q, number: int) -> list[QueueItem]:
     """The ``number`` oldest pending items of the tenants that fulfil ``tenants``: what a peek shows."""
     items = QueueItem.objects.filter(tenants, queue=queue).select_related("tenant").order_by("published_at", "pk")
     return list(items[:number])
+
+
+def last_purge(queue: ProcessingQueue) -> QueuePurge | None:
+    """The emptying of the queue that runs, else the last one that was done by a task or in a request."""
+    return QueuePurge.objects.filter(queue=queue).order_by("-pk").first()

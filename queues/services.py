@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, ProtectedError, Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from audit.rivals import whose_change
 from audit.services import append, changes
@@ -17,16 +16,18 @@ from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
 from core.moves import move
 from queues.events import Event, RecordType
-from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueueScope
-from queues.replication.copies import demand_own, forget_deleted
-from queues.replication.outbox import record_deleted, record_saved
-from queues.replication.snapshots import settings_of
+from queues.models import ProcessingQueue, QueuePurge, QueueScope
+from queues.replication.copies import demand_own
+from queues.replication.outbox import record_saved
 from queues.selectors import pending_in
 from tenants.models import Tenant, TenantGroup
 
+# Whoever deletes the queue at this moment is waited for; into a queue that is gone then nothing is put, and the change
+# that published is not harmed.
 INSERT = """
 INSERT INTO queues_queueitem (queue_id, tenant_id, record_type, record_id, event, published_at, refreshed_at)
-SELECT %s, %s, %s, unnest(%s::uuid[]), %s, %s, %s
+SELECT present.id, %s, %s, published.record_id, %s, %s, %s
+FROM (SELECT id FROM queues_processingqueue WHERE id = %s FOR KEY SHARE) AS present, unnest(%s::uuid[]) AS published(record_id)
 ON CONFLICT (queue_id, tenant_id, record_type, record_id)
 DO UPDATE SET refreshed_at = excluded.refreshed_at,
     event = CASE queues_queueitem.event WHEN 'requeued' THEN 'requeued' ELSE excluded.event END
@@ -34,8 +35,8 @@ DO UPDATE SET refreshed_at = excluded.refreshed_at,
 
 PUT_BACK = """
 INSERT INTO queues_queueitem (queue_id, tenant_id, record_type, record_id, event, published_at, refreshed_at)
-SELECT %s, back.tenant_id, back.record_type, back.record_id, 'requeued', back.published_at, %s
-FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[])
+SELECT present.id, back.tenant_id, back.record_type, back.record_id, 'requeued', back.published_at, %s
+FROM (SELECT id FROM queues_processingqueue WHERE id = %s FOR KEY SHARE) AS present, unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[])
     AS back(tenant_id, record_type, record_id, published_at)
 ORDER BY back.tenant_id, back.record_type, back.record_id
 ON CONFLICT (queue_id, tenant_id, record_type, record_id)
@@ -43,6 +44,7 @@ DO UPDATE SET refreshed_at = excluded.refreshed_at, event = excluded.event,
     published_at = least(queues_queueitem.published_at, excluded.published_at)
 """
 
+DELETING = Q(state=QueuePurge.State.RUNNING, deletes=True)
 Back = tuple[uuid.UUID, str, uuid.UUID, datetime]
 
 
@@ -82,7 +84,7 @@ def put(
     with connection.cursor() as cursor:
         for queue_id in sorted(queue_ids):
             ids = sorted(record_ids)
-            cursor.execute(INSERT, [queue_id, tenant.pk, record_type.value, ids, event, now, now])
+            cursor.execute(INSERT, [tenant.pk, record_type.value, event, now, now, queue_id, ids])
     ring_after_commit(list(queue_ids))
 
 
@@ -95,7 +97,7 @@ def put_back(*, queue: ProcessingQueue, items: Sequence[Back]) -> None:
     if not items:
         return
     with connection.cursor() as cursor:
-        cursor.execute(PUT_BACK, [queue.pk, timezone.now(), *(list(column) for column in zip(*items, strict=True))])
+        cursor.execute(PUT_BACK, [timezone.now(), queue.pk, *(list(column) for column in zip(*items, strict=True))])
     ring_after_commit([queue.pk])
 
 
@@ -117,7 +119,8 @@ def save_queue(
 
     Raises InvalidInput (no event, an event of another record type, a scope without its tenant or groups) and
     Conflict when somebody saved the queue in the meantime (hostile 3F7), or when it follows another installation and
-    more than its status changes. What is replicated is pending for the pairing server with the commit.
+    more than its status changes, or is being deleted. What is replicated is pending for the pairing server with the
+    commit.
     """
     _check(values, tenant_groups)
     old: dict[str, Any] = {}
@@ -125,6 +128,8 @@ def save_queue(
         saved = ProcessingQueue.objects.create(**values)
     else:
         demand_own(queue, values, tenant_groups)
+        if QueuePurge.objects.filter(DELETING, queue=queue).exists():
+            raise Conflict(_("The queue is being deleted. Abort that on its page to keep it."))
         current = ProcessingQueue.objects.filter(pk=queue.pk, version=queue.version)
         old = _settings_of(ProcessingQueue.objects.filter(pk=queue.pk).first())
         if not current.update(**values, version=queue.version + 1):
@@ -189,7 +194,10 @@ def check_events(record_type: str, events: Sequence[str]) -> None:
 
 
 def set_enabled(*, queues: Sequence[ProcessingQueue], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
-    """Let queues collect, or not; return how many changed. What is pending stays in a disabled queue and is read."""
+    """Let queues collect, or not; return how many changed. What is pending stays in a disabled queue and is read.
+
+    A queue that is being deleted is not enabled.
+    """
     action = "queue.enabled" if enabled else "queue.disabled"
     return _switch(queues, "enabled", enabled, action, actor, audit_tenant)
 
@@ -213,6 +221,8 @@ def _switch(
     changed = []
     for queue in queues:
         other = ProcessingQueue.objects.filter(**{"pk": queue.pk, name: not value})
+        if name == "enabled" and value:
+            other = other.exclude(pk__in=QueuePurge.objects.filter(DELETING).values("queue"))
         if other.update(**{name: value, "version": F("version") + 1}):
             changed.append(queue)
     if changed:
@@ -240,41 +250,6 @@ def drain(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
     _audit(queue, "queue.draining", actor, audit_tenant, pending=left)
     ring_after_commit([queue.pk])
     return left
-
-
-@transaction.atomic
-def delete_queue(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
-    """Delete a queue with its pending items; return how many items went with it.
-
-    Raises Conflict naming the jobs that read it: a job without its queue could never run again.
-    """
-    pending, kept = pending_in(queue), ProcessingQueue(pk=queue.pk, name=queue.name)
-    forget_deleted(queue)
-    # Read anew: with a stale version the deletion would look older than the last change.
-    stored = ProcessingQueue.objects.select_for_update().filter(pk=queue.pk, replicate=True).first()
-    if stored is not None:
-        record_deleted(stored.pk, stored.version, settings_of(stored))
-    try:
-        queue.delete()
-    except ProtectedError as error:
-        readers = sorted(str(job) for job in error.protected_objects)
-        text = ngettext(
-            "The job %(jobs)s reads this queue. Change or delete the job first.",
-            "The jobs %(jobs)s read this queue. Change or delete the jobs first.",
-            len(readers),
-        )
-        raise Conflict(text % {"jobs": ", ".join(f"“{name}”" for name in readers)}) from None
-    QueueFlow.objects.filter(queue=kept).delete()
-    _audit(kept, "queue.deleted", actor, audit_tenant, pending=pending)
-    return pending
-
-
-@transaction.atomic
-def purge(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
-    """Remove every pending item of the queue; return how many."""
-    removed, _by_model = QueueItem.objects.filter(queue=queue).delete()
-    _audit(queue, "queue.purged", actor, audit_tenant, removed=removed)
-    return removed
 
 
 def _audit(queue: ProcessingQueue, action: str, actor: str, audit_tenant: Tenant, **numbers: int) -> None:

@@ -24,6 +24,7 @@ urlpatterns = [
     path(f"{QUEUE}enable/", edit(details.QueueEnable.as_view()), name="enable"),
     path(f"{QUEUE}drain/", edit(details.QueueDrain.as_view()), name="drain"),
     path(f"{QUEUE}detach/", edit(details.QueueDetach.as_view()), name="detach"),
-    path(f"{QUEUE}purge/", edit(details.QueuePurge.as_view()), name="purge"),
+    path(f"{QUEUE}purge/", edit(details.PurgeQueue.as_view()), name="purge"),
+    path(f"{QUEUE}keep/", edit(details.QueueKeep.as_view()), name="keep"),
     path(f"{QUEUE}delete/", edit(details.QueueDelete.as_view()), name="delete"),
 ]

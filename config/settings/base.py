@@ -232,6 +232,7 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},
     "queues-flow": {"task": "queues.tasks.fold_flow", "schedule": 10.0, "options": {"expires": 10}},
+    "queues-purges": {"task": "queues.tasks.resume_purges", "schedule": 2.0, "options": {"expires": 2}},
     "queues-replicate": {"task": "queues.tasks.replicate", "schedule": 5.0, "options": {"expires": 5}},
     "jobs-figures": {"task": "jobs.tasks.fold_figures", "schedule": 10.0, "options": {"expires": 10}},
     "jobs-reserved": {"task": "jobs.tasks.release_reserved", "schedule": 30.0, "options": {"expires": 30}},

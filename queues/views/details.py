@@ -15,13 +15,14 @@ from accounts.policy import viewer
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of, whole
 from queues.describing import rate_text, replication_text, scope_text, state_words, time_to_empty
+from queues.emptying import abort_emptying, delete_queue, purge
 from queues.events import event_label
-from queues.models import ProcessingQueue
+from queues.models import ProcessingQueue, QueuePurge
 from queues.readers import Reading, readings
 from queues.replication.copies import detach
 from queues.replication.selectors import following_of, sending_of
-from queues.selectors import oldest_items, queue_pages, queues_with_backlog
-from queues.services import delete_queue, drain, purge, set_enabled, set_paused
+from queues.selectors import last_purge, oldest_items, queue_pages, queues_with_backlog
+from queues.services import drain, set_enabled, set_paused
 from queues.views.definitions import queue_crumbs
 from tenants.selectors import visible_tenants
 
@@ -62,6 +63,7 @@ class QueueDetails(Page):
         seen = Q(tenant__in=visible_tenants(viewer(request)))
         items = oldest_items(queue, seen, size if size in PEEKS else PEEKS[0])
         peek = [(item, event_label(item.event)) for item in items]
+        emptying = last_purge(queue)
         context = self.context(
             **queue_head(queue, "queues:queue"),
             reading=reading,
@@ -79,13 +81,15 @@ class QueueDetails(Page):
             purge_message=purge_message(queue),
             delete_message=delete_message(queue),
             drain_message=drain_message(queue),
+            emptying=emptying,
             replication=replication_text(queue),
             sending=sending_of(queue),
             following=following_of(queue),
             detach_message=detach_message(queue),
         )
         names = ("warnings", "came", "went", "empty_in", "pending", "scope", "events", "sending", "following")
-        shown = [queue.version, queue.oldest, reading, [(item.pk, item.refreshed_at) for item in items]]
+        progress = (emptying.pk, emptying.state, emptying.removed) if emptying else None
+        shown = [queue.version, queue.oldest, reading, progress, [(item.pk, item.refreshed_at) for item in items]]
         return self.show(context, stamp=stamp_of(*shown, *(context[name] for name in names)))
 
 
@@ -97,7 +101,10 @@ def pending_text(queue: Any) -> str:
 
 def purge_message(queue: ProcessingQueue) -> str:
     """Name, count and consequence."""
-    text = _("%(count)s of the queue “%(name)s” are removed and will not be processed. The calls stay.")
+    text = _(
+        "%(count)s of the queue “%(name)s” are removed and will not be processed. The calls stay. "
+        "What is published from now on stays in the queue. Jobs go on taking from it meanwhile: pause it first if they must not."
+    )
     return text % {"name": queue.name, "count": pending_text(queue)}
 
 
@@ -241,14 +248,16 @@ class QueueDelete(QueueQuestion):
         return str(self.name)
 
     def act(self) -> Text:
-        """Delete; a queue that a job reads stays (Conflict)."""
+        """Delete, or begin to; a queue that a job reads stays (Conflict)."""
         user = viewer(self.request)
-        delete_queue(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
+        self.asked = delete_queue(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
+        if self.asked.state == QueuePurge.State.RUNNING:
+            return _("The queue is emptied in the background and deleted then. This page shows how far that is.")
         return _("The queue “%(name)s” was deleted.") % {"name": self.name}
 
     def done_url(self) -> str:
-        """The list."""
-        return reverse("queues:queues")
+        """The list, or the page of the queue that is still there."""
+        return self.cancel_url if self.asked.state == QueuePurge.State.RUNNING else reverse("queues:queues")
 
 
 class QueueDetach(QueueQuestion):
@@ -269,7 +278,7 @@ class QueueDetach(QueueQuestion):
         return _("The queue “%(name)s” is our own now.") % {"name": self.name}
 
 
-class QueuePurge(QueueQuestion):
+class PurgeQueue(QueueQuestion):
     """Remove what is pending."""
 
     title = gettext_lazy("Purge this queue?")
@@ -284,7 +293,31 @@ class QueuePurge(QueueQuestion):
         return str(self.name)
 
     def act(self) -> Text:
-        """Purge."""
+        """Purge, or begin to."""
         user = viewer(self.request)
-        removed = purge(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
-        return ngettext("%(n)s record removed.", "%(n)s records removed.", removed) % {"n": f"{removed:,}"}
+        asked = purge(queue=self.queue, actor=user.actor, audit_tenant=user.tenant)
+        if asked.state == QueuePurge.State.RUNNING:
+            return _("The queue is being emptied in the background. This page shows how far that is.")
+        text = ngettext("%(n)s record removed.", "%(n)s records removed.", asked.removed)
+        return text % {"n": f"{asked.removed:,}"}
+
+
+class QueueKeep(ActionPage):
+    """Stop emptying it."""
+
+    def act(self) -> str:
+        """What was removed stays removed. Conflict when it is not being emptied."""
+        user = viewer(self.request)
+        queue = get_object_or_404(ProcessingQueue, pk=self.kwargs["pk"])
+        removed = abort_emptying(queue=queue, actor=user.actor, audit_tenant=user.tenant)
+        text = ngettext(
+            "Aborted: %(n)s record was removed, the others stay.",
+            "Aborted: %(n)s records were removed, the others stay.",
+            removed,
+        )
+        messages.success(self.request, text % {"n": f"{removed:,}"})
+        return self.refused_url()
+
+    def refused_url(self) -> str:
+        """The queue's page."""
+        return reverse("queues:queue", args=[self.kwargs["pk"]])

@@ -25,7 +25,7 @@ from jobs.bulk_models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Record
 from jobs.tasks import estimate
 from jobs.tokens import token_of
-from queues.models import ProcessingQueue
+from queues.models import ProcessingQueue, QueuePurge
 from queues.replication.models import Pairing, QueueCopy, ReplicationConflict
 from tenants.models import AllowedAddress, DeletionRequest, Tenant, TenantGroup
 from tests.accounts.authenticator import SoftAuthenticator
@@ -186,6 +186,14 @@ def _(world: World) -> Change:
 @row("queues:purge")
 def _(world: World) -> Change:
     return Change(world.root, {"confirm_name": "Calls"}, {"confirm_name": "calls"}, (world.queue.pk,))
+
+
+@row("queues:keep")
+def _(world: World) -> Change:
+    QueuePurge.objects.create(
+        queue=world.queue, until=1, total=10, actor="test", audit_tenant=world.system, asked_at=timezone.now()
+    )
+    return Change(world.root, args=(world.queue.pk,))
 
 
 @row("queues:pause")

@@ -7,11 +7,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from queues.emptying import purge
 from queues.events import Event, RecordType
 from queues.flow import fold
 from queues.models import ProcessingQueue, QueueFlow, QueueItem
 from queues.selectors import pending_in, queue_pages
-from queues.services import publish, purge, put
+from queues.services import publish, put
 from tests.queues.filling import fill
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,7 @@ def test_pending_is_what_a_count_says_after_publishing_refreshing_taking_and_pur
         transaction.set_rollback(True)
     QueueItem.objects.filter(record_id=calls[0]).delete()
     assert agreed(queue) == 2
-    assert purge(queue=queue, actor="test", audit_tenant=system) == 2
+    assert purge(queue=queue, actor="test", audit_tenant=system).removed == 2
     assert agreed(queue) == 0
 
 

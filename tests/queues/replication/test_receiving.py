@@ -4,10 +4,11 @@ import pytest
 
 from audit.models import AuditEntry
 from core.errors import Conflict
+from queues.emptying import delete_queue
 from queues.models import ProcessingQueue, QueueFlow
 from queues.replication.copies import detach
 from queues.replication.models import QueueCopy, ReplicationConflict
-from queues.services import delete_queue, save_queue, set_enabled, set_paused
+from queues.services import save_queue, set_enabled, set_paused
 from tenants.models import Tenant, TenantGroup
 from tests.queues.filling import fill
 from tests.queues.replication.other import snapshot

@@ -7,13 +7,14 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from queues.emptying import delete_queue
 from queues.models import ProcessingQueue
 from queues.replication import sending
 from queues.replication.identity import installation
 from queues.replication.models import Outgoing, Pairing
 from queues.replication.outbox import record_saved
 from queues.replication.pairing import confirm
-from queues.services import delete_queue, save_queue
+from queues.services import save_queue
 from tenants.models import AllowedAddress
 from tests.queues.replication.other import Other
 from tests.queues.replication.theirs import TheirServer

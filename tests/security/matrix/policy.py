@@ -266,6 +266,7 @@ ROUTES: dict[str, Row] = {
     "dead_letters:list": Row("queues.view", at="queue", listing=True),
     "dead_letters:bulk": Row("jobs.records.edit", "POST", at="queue"),
     "queues:purge": Row("queues.edit", BOTH, at="queue"),
+    "queues:keep": Row("queues.edit", "POST", at="queue"),
     "queues:delete": Row("queues.edit", BOTH, at="queue"),
     "queues:detach": Row("queues.edit", BOTH, at="queue"),
     "pairing:server": Row("pairing.view"),
