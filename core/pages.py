@@ -143,8 +143,19 @@ class ListPage(Page):
         """Further context; wins over what the page itself would say."""
         return {}
 
+    def pulse(self) -> Iterable[Any] | None:
+        """Values that differ whenever the region would, cheaper than its rows; None: what the rows show is the stamp."""
+        return None
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The page, its live region, or its rows as CSV; filters that break a rule are named and match nothing."""
+        """The page, its live region, or its rows as CSV; filters that break a rule are named and match nothing.
+
+        A pulse is taken before the rows: what changes in between is seen at the next poll.
+        """
+        pulse = self.pulse()
+        stamp = stamp_of(request.get_full_path(), *pulse) if pulse is not None else ""
+        if self.polled and stamp and request.headers.get("If-None-Match") == stamp:
+            return HttpResponse(status=204)
         filterset = self.filterset(request.GET)
         refused = filterset is not None and not filterset.is_valid()
         rows = self.get_queryset() if filterset is None else filterset.qs
@@ -152,7 +163,7 @@ class ListPage(Page):
         if request.GET.get("format") == "csv" and not refused:
             return self.export(rows)
         table, context = self.paged(rows)
-        stamp = stamp_of(*self.shown(table), context.get("total_label", ""))
+        stamp = stamp or stamp_of(*self.shown(table), context.get("total_label", ""))
         query = request.GET.copy()
         query["format"] = "csv"
         context |= {

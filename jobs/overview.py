@@ -1,5 +1,6 @@
-"""What the list of jobs says about each of them: lag, thirty days, and who has to act; four queries for all jobs."""
+"""What the list of jobs says about each of them: lag, thirty days, and who has to act; three queries for all jobs."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from jobs.models import JobDefinition, Run
 from queues.models import QueueItem
 
 # The first due record of every tenant, found by jumping through the index: a tenant with a million costs as much as one.
-OLDEST_DUE = """
+STATE_OF_JOBS = """
 SELECT job.id, (
     WITH RECURSIVE busy AS (
         (SELECT tenant_id FROM jobs_record WHERE job_id = job.id AND state = 'in_progress' ORDER BY tenant_id LIMIT 1)
@@ -29,16 +30,16 @@ SELECT job.id, (
     SELECT min((SELECT next_at FROM jobs_record WHERE job_id = job.id AND tenant_id = busy.tenant_id
                 AND state = 'in_progress' ORDER BY next_at LIMIT 1))
     FROM busy WHERE busy.tenant_id IS NOT NULL
+), (
+    SELECT jsonb_object_agg(grouped.reason, grouped.number)::text FROM (
+        SELECT newest.reason, count(*) AS number FROM (
+            SELECT reason FROM jobs_record WHERE job_id = job.id AND state = 'failed' ORDER BY id DESC LIMIT %(recent)s
+        ) AS newest GROUP BY newest.reason
+    ) AS grouped
 )
-FROM unnest(%s::bigint[]) AS job(id)
+FROM unnest(%(jobs)s::bigint[]) AS job(id)
 """
 RECENT = 200
-LATEST_REASONS = """
-SELECT job.id, newest.reason, count(*) FROM unnest(%s::bigint[]) AS job(id)
-CROSS JOIN LATERAL (SELECT reason FROM jobs_record WHERE job_id = job.id AND state = 'failed'
-    ORDER BY id DESC LIMIT %s) AS newest
-GROUP BY job.id, newest.reason
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,24 @@ class Overview:
     spark: dict[str, Any]
 
 
-def overviews(jobs: Sequence[JobDefinition]) -> dict[int, Overview]:
+Obstacles = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+def obstacles_of_kinds() -> Obstacles:
+    """What keeps settings of jobs from being used, by kind, setting and value: one query or two a kind."""
+    return {key: kind.obstacles() for key, kind in sorted(kinds().items())}
+
+
+def overviews(jobs: Sequence[JobDefinition], obstacles: Obstacles) -> dict[int, Overview]:
     """The overview of each of ``jobs``, which have their source queue at hand."""
     ids = [job.pk for job in jobs]
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST_DUE, [ids])
-        due = dict(cursor.fetchall())
-        cursor.execute(LATEST_REASONS, [ids, RECENT])
-        reasons: dict[int, Counter[str]] = defaultdict(Counter)
-        for job_id, reason, number in cursor.fetchall():
-            reasons[job_id][reason] = number
+        cursor.execute(STATE_OF_JOBS, {"jobs": ids, "recent": RECENT})
+        rows = cursor.fetchall()
+    due = {job_id: oldest for job_id, oldest, _reasons in rows}
+    reasons = {job_id: Counter[str](json.loads(numbers or "{}")) for job_id, _oldest, numbers in rows}
     runs = _runs(ids)
     pending = _oldest_pending({job.source_queue_id for job in jobs})
-    obstacles = {key: kinds()[key].obstacles() for key in {job.kind for job in jobs} if key in kinds()}
     now, found = timezone.now(), {}
     for job in jobs:
         times = [at for at in (due.get(job.pk), pending.get(job.source_queue_id or 0)) if at is not None and at <= now]

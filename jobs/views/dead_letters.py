@@ -1,6 +1,5 @@
 """Dead letters of a queue: records of its jobs that failed, by cause, and putting them back into the queue."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from core.pages import COUNT_LIMIT, Crumbs, KeysetListPage, Text, whole, with_qu
 from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.filtersets import DeadLetterFilter
 from jobs.models import Record
+from jobs.pulse import pulse_of_all
 from jobs.reading import GROUPED, causes_of, set_aside
 from jobs.requeueing import requeue_records
 from jobs.tables import DeadLetterTable
@@ -54,6 +54,10 @@ class DeadLetterList(KeysetListPage):
         """Below the queue."""
         return [*queue_crumbs(), (self.queue.name, reverse("queues:queue", args=[self.queue.pk]))]
 
+    def pulse(self) -> tuple[Any, ...]:
+        """What jobs and people did to records last, and the head of the page."""
+        return (viewer(self.request).pk, *pulse_of_all())
+
     def get_queryset(self) -> QuerySet[Record]:
         """Failed and skipped records; the filters leave the failed ones unless others are asked for."""
         return set_aside(self.queue, viewer(self.request))
@@ -86,11 +90,6 @@ class DeadLetterList(KeysetListPage):
             group["url"] = with_query(reverse("dead_letters:list", args=[self.queue.pk]), query)
             group["requeue_url"] = with_query(self.bulk_url(), query)
         return groups
-
-    def shown(self, table: Any) -> Iterable[Any]:
-        """The groups and the rows."""
-        yield self.causes
-        yield from super().shown(table)
 
     def more_context(self) -> dict[str, Any]:
         """Head, groups; no bulk actions for those who may only look."""

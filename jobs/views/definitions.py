@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
@@ -19,7 +20,8 @@ from jobs.bulk import change_jobs
 from jobs.describing import setting_names
 from jobs.filtersets import JobFilter
 from jobs.models import JobDefinition, Record, Schedule
-from jobs.overview import overviews
+from jobs.overview import Obstacles, obstacles_of_kinds, overviews
+from jobs.pulse import pulse_of_all
 from jobs.selectors import jobs_for_pages
 from jobs.services import delete_job, pause_job, set_enabled, start_job
 from jobs.tables import JobTable
@@ -74,11 +76,20 @@ class JobList(ListPage):
         """Jobs with queue depth and newest run."""
         return jobs_for_pages()
 
+    def pulse(self) -> tuple[Any, ...]:
+        """What jobs, queues and passes did last, and what engines are in their way."""
+        return (viewer(self.request).pk, *pulse_of_all(), self.obstacles)
+
+    @cached_property
+    def obstacles(self) -> Obstacles:
+        """Asked once a request."""
+        return obstacles_of_kinds()
+
     def table_arguments(self) -> dict[str, Any]:
         """The engines' names and the overviews, once for all rows."""
         if not hasattr(self, "names"):
             jobs = list(JobDefinition.objects.select_related("source_queue"))
-            self.names, self.overviews = setting_names(jobs), overviews(jobs)
+            self.names, self.overviews = setting_names(jobs), overviews(jobs, self.obstacles)
         return {"settings": self.names, "overviews": self.overviews, "may_edit": self.may_edit()}
 
     def may_edit(self) -> bool:

@@ -2,9 +2,15 @@
 
 from datetime import timedelta
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import JobDefinition, Pass, Run
+from jobs import pulse
+from jobs.actions import retry_records
+from jobs.models import JobDefinition, Pass, Record, Run
+from jobs.runs import begin_pass, current_run
 from tests.jobs.pages import make_records, shown, url
 
 
@@ -135,3 +141,33 @@ def test_the_list_says_lag_thirty_days_and_who_has_to_act(root, job, acme, engin
     assert "is paused: HTTP 401" in shown(root, url("jobs"))
     JobDefinition.objects.update(paused_at=now)
     assert "The job is paused." in shown(root, url("jobs"))
+
+
+def test_the_list_and_the_dead_letters_answer_a_poll_from_a_pulse_until_something_happens(
+    root, job, queue, acme, system, monkeypatch
+):
+    monkeypatch.setattr(pulse, "minute", lambda: "12:00")
+    addresses = [url("jobs"), reverse("dead_letters:list", args=[queue.pk])]
+    regions = ["list", "letters"]
+    one, _other = make_records(job, acme, 2, state="failed", stage="done", reason="engine_input")
+    polls = [{"HX-Request": "true", "HX-Target": f"div#{region}"} for region in regions]
+
+    def answers(stamps):
+        found = []
+        for address, poll, stamp in zip(addresses, polls, stamps, strict=True):
+            with CaptureQueriesContext(connection) as queries:
+                found.append(root.get(address, headers={**poll, "If-None-Match": stamp}).status_code)
+            assert found[-1] == 200 or len(queries) <= 8, [query["sql"] for query in queries]
+        return found
+
+    def stamps():
+        return [root.get(address)["ETag"] for address in addresses]
+
+    first = stamps()
+    assert answers(first) == [204, 204]
+    retry_records(records=Record.objects.filter(pk=one.pk), actor="test", audit_tenant=system)
+    assert answers(first) == [200, 200]
+    second = stamps()
+    assert answers(second) == [204, 204]
+    begin_pass(job, current_run(job), 5)
+    assert answers(second) == [200, 200]
