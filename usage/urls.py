@@ -7,6 +7,7 @@ from accounts.policy import requires
 from usage.views import statements, usage
 from usage.views.checklist import CheckList
 from usage.views.home import Home
+from usage.views.metrics import scrape
 
 app_name = "usage"
 
@@ -16,6 +17,7 @@ TENANT = f"{USAGE}<uuid:pk>/"
 
 urlpatterns = [
     path("", requires(Permission.HOME_VIEW)(Home.as_view()), name="home"),
+    path("metrics", scrape, name="metrics"),
     path(USAGE, look(usage.transcription), name="transcription"),
     path(TENANT, look(usage.TenantUsage.as_view()), name="tenant"),
     path(f"{TENANT}denied/", look(usage.DeniedList.as_view()), name="denied"),

@@ -6,7 +6,7 @@ from celery.schedules import crontab
 from csp.constants import NONCE
 from django.utils.translation import gettext_lazy as _
 
-from config.settings.environment import database_from_url, env, env_list
+from config.settings.environment import database_from_url, env, env_list, env_networks
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
@@ -203,6 +203,10 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("PARLANCE_EMAIL_FROM", "parlance@localhost")
 # How people reach this installation, for links in e-mails.
 BASE_URL = env("PARLANCE_BASE_URL", "http://localhost:8000/")
+
+# --- Metrics: without a token there is no /metrics; with addresses only these may ask. ---
+METRICS_TOKEN = env("PARLANCE_METRICS_TOKEN", "")
+METRICS_ADDRESSES = env_networks("PARLANCE_METRICS_ADDRESSES")
 
 # --- Secrets at rest ---
 MASTER_KEYS = env("PARLANCE_MASTER_KEYS", "")

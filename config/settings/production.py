@@ -15,11 +15,13 @@ if not ALLOWED_HOSTS:  # noqa: F405
     raise ImproperlyConfigured("PARLANCE_ALLOWED_HOSTS must name the host names of this installation.")
 if any("*" in host for host in ALLOWED_HOSTS):  # noqa: F405
     raise ImproperlyConfigured("PARLANCE_ALLOWED_HOSTS must not hold a wildcard.")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 32:  # noqa: F405
+    raise ImproperlyConfigured("PARLANCE_METRICS_TOKEN must be at least 32 characters long, or empty for no metrics.")
 
 SECURE_SSL_REDIRECT = env("PARLANCE_TLS_TERMINATED_OUTSIDE", "0") == "0"
 if env("PARLANCE_TRUST_FORWARDED_PROTO", "0") == "1":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SESSION_COOKIE_SECURE = True

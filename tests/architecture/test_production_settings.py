@@ -43,6 +43,9 @@ def test_good_settings_start_without_debug():
         ("PARLANCE_ALLOWED_HOSTS", "parlance.example,*.example"),
         ("PARLANCE_MASTER_KEYS", ""),
         ("PARLANCE_DEBUG", "1"),
+        ("PARLANCE_METRICS_TOKEN", "short"),
+        ("PARLANCE_METRICS_ADDRESSES", "10.0.0.1/8"),
+        ("PARLANCE_METRICS_ADDRESSES", "everybody"),
     ],
 )
 def test_a_weak_setting_refuses_the_start_and_is_named(name, value):

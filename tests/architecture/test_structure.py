@@ -52,7 +52,8 @@ def test_only_these_routes_are_open_to_anybody():
     signing_in = {"sign-in/", "sign-in/second-factor/", "sign-in/single-sign-on/", "sign-in/single-sign-on/callback/"}
     # They ask for the signature of the other installation.
     pairing = {"pairing/v1/ping", "pairing/v1/queues"}
-    assert public == {"healthz", "readyz", "sign-out/", "theme/"} | signing_in | pairing
+    # It asks for the token of the settings.
+    assert public == {"healthz", "readyz", "metrics", "sign-out/", "theme/"} | signing_in | pairing
 
 
 def test_no_app_is_in_both_halves_and_each_model_is_in_one():

@@ -166,6 +166,8 @@ ROUTES: dict[str, Row] = {
     # Ground floor and sign-in
     "core:healthz": Row(PUBLIC, "GET POST PUT PATCH DELETE", post=SHOWN),
     "core:readyz": Row(PUBLIC, "GET POST PUT PATCH DELETE", post=SHOWN),
+    # Without a token in the settings there is no such page for anybody.
+    "usage:metrics": Row(PUBLIC, get=MISSING),
     "accounts:sign_in": Row(PUBLIC, BOTH, get=SHOWN | GOES_ON),
     "accounts:sign_out": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
     "accounts:theme": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
