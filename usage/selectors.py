@@ -1,37 +1,19 @@
 """Numbers for the start page. Reads only."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q
-from django.utils import timezone
+from django.db.models import Count
 
 from accounts.models import User
 from conversations.models import Call, TranscriptionState
 from conversations.selectors import visible_calls
-from jobs.models import JobDefinition, Record
-from jobs.selectors import jobs_for_pages, reached
 from licensing.models import Reconciliation, UserLicence
-from queues.models import ProcessingQueue, QueueItem
+from queues.models import ProcessingQueue
 from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
 
-LATE_AFTER = timedelta(minutes=5)
 RECENT_CALLS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """How many records stand where, over all tenants: pending in queues, then by state; ``failed_today`` since 24 h."""
-
-    pending: int
-    oldest: datetime | None
-    in_progress: int
-    completed: int
-    failed: int
-    skipped: int
-    failed_today: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +35,9 @@ def set_up(user: User) -> SetUp:
     )
 
 
-def pipeline(user: User) -> Pipeline:
-    """The strip from the queues to the final states, of the tenants that ``user`` sees: two aggregates."""
-    queued = QueueItem.objects.filter(reached(user)).aggregate(number=Count("pk"), oldest=Min("published_at"))
-    since = timezone.now() - timedelta(hours=24)
-    states = {state: Count("pk", filter=Q(state=state)) for state in ("in_progress", "completed", "failed", "skipped")}
-    records = Record.objects.filter(reached(user)).aggregate(
-        **states, failed_today=Count("pk", filter=Q(state="failed", finished_at__gt=since))
-    )
-    return Pipeline(pending=queued["number"], oldest=queued["oldest"], **records)
-
-
 def engines_by_state() -> list[SpeechEngine]:
     """All engines; the paused ones first."""
     return sorted(SpeechEngine.objects.order_by("name"), key=lambda engine: engine.paused_at is None)
-
-
-def jobs_on_home() -> list[JobDefinition]:
-    """All jobs with what their pages show."""
-    return list(jobs_for_pages().order_by("name"))
-
-
-def queues_without_reader() -> list[ProcessingQueue]:
-    """Enabled queues that hold records which no enabled job reads."""
-    full = ProcessingQueue.objects.filter(enabled=True, items__isnull=False)
-    read = JobDefinition.objects.filter(enabled=True, source_queue__isnull=False).values("source_queue")
-    return list(full.exclude(pk__in=read).distinct().order_by("name"))
-
-
-def late_since(oldest: datetime | None) -> bool:
-    """True when the oldest pending record waits longer than five minutes."""
-    return oldest is not None and timezone.now() - oldest > LATE_AFTER
 
 
 def ledger_differences() -> int:

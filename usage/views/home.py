@@ -1,11 +1,9 @@
 """The start page: the pipeline for platform administrators, the own tenant's calls for everybody else."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -14,8 +12,6 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from conversations.models import Call, TranscriptionState
 from core.pages import Page, stamp_of
-from core.tables import badge, show_time
-from jobs.circuit_models import Circuit
 from jobs.models import JobDefinition
 from licensing.alerts import notices_of, pressing
 from licensing.amounts import minutes_text
@@ -23,19 +19,18 @@ from licensing.figures import figures_of
 from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
 from transcription.selectors import open_circuits
-from transcription.tables import clock
 from usage.breakdowns import METER
-from usage.selectors import (
-    Pipeline,
-    call_states,
-    engines_by_state,
-    jobs_on_home,
-    late_since,
-    ledger_differences,
-    pipeline,
-    queues_without_reader,
-    recent_calls,
-    set_up,
+from usage.indicators import home_jobs, indicators
+from usage.selectors import call_states, engines_by_state, ledger_differences, recent_calls, set_up
+from usage.views.pipeline import (
+    attention,
+    day_card,
+    engine_line,
+    failing,
+    job_line,
+    records_url,
+    strip_tiles,
+    worst_first,
 )
 from usage.views.usage import gauge_of, sees_all
 
@@ -73,16 +68,17 @@ class Home(Page):
 
     def platform(self, user: User) -> dict[str, Any]:
         """Pipeline, engines, jobs and what needs attention."""
-        strip, jobs, engines = pipeline(user), jobs_on_home(), engines_by_state()
-        circuits = open_circuits()
+        found, jobs, engines = indicators(user), home_jobs(), engines_by_state()
+        circuits, url = open_circuits(), records_url(found.day)
         return {
-            "tiles": strip_tiles(strip),
+            "tiles": strip_tiles(found, url),
             "attention": worst_first(
-                ledger_attention(user) + failing(engines, circuits) + attention(strip, jobs, engines)
+                ledger_attention(user) + failing(engines, circuits) + attention(found, jobs, engines, url)
             ),
             "show_attention": True,
             "engines": [engine_line(engine, circuits.get(engine.pk)) for engine in engines],
             "jobs": [job_line(job) for job in jobs],
+            "day": day_card(found, jobs, engines),
             "show_platform": True,
             "next_steps": next_steps(user, engines, jobs),
         }
@@ -103,68 +99,6 @@ class Home(Page):
             for state, (icon, tone) in STATE_LOOKS.items()
         ]
         return {"tiles": tiles, "subtitle": (user.viewing or user.tenant).name}
-
-
-def strip_tiles(strip: Pipeline) -> list[dict[str, Any]]:
-    """Queues → in progress → final states."""
-    waits = _("oldest: %(age)s") % {"age": timesince(strip.oldest)} if strip.oldest else _("nothing waits")
-    figures = [
-        (_("Pending in queues"), strip.pending, "stack-2", "muted", waits, reverse("queues:queues")),
-        (_("In progress"), strip.in_progress, "loader-2", "info", "", reverse("jobs:jobs")),
-        (_("Completed"), strip.completed, "circle-check", "success", "", reverse("jobs:jobs")),
-        (_("Failed"), strip.failed, "alert-circle", "danger", "", reverse("jobs:jobs")),
-        (_("Skipped"), strip.skipped, "player-skip-forward", "muted", "", reverse("jobs:jobs")),
-    ]
-    return [
-        {"label": label, "value": f"{value:,}", "icon": icon, "tone": tone, "note": note, "url": url}
-        for label, value, icon, tone, note, url in figures
-    ]
-
-
-def attention(strip: Pipeline, jobs: list[JobDefinition], engines: list[SpeechEngine]) -> list[dict[str, Any]]:
-    """What somebody should look at, the worst first."""
-    items: list[dict[str, Any]] = [
-        {
-            "tone": "danger",
-            "text": _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason},
-            "url": reverse("transcription:engine", args=[engine.pk]),
-        }
-        for engine in engines
-        if engine.paused_at is not None
-    ]
-    if strip.failed_today:
-        text = ngettext("%(n)s record failed within a day", "%(n)s records failed within a day", strip.failed_today) % {
-            "n": f"{strip.failed_today:,}"
-        }
-        url = reverse("jobs:records", args=[jobs[0].pk]) + "?status=failed" if len(jobs) == 1 else reverse("jobs:jobs")
-        items.append({"tone": "danger", "text": text, "url": url})
-    for queue in queues_without_reader():
-        text = _("No enabled job reads the queue “%(name)s”.") % {"name": queue.name}
-        items.append({"tone": "warning", "text": text, "url": reverse("queues:queue", args=[queue.pk])})
-    for job in jobs:
-        if job.status != "enabled" and (job.pending or job.in_progress):  # type: ignore[attr-defined]
-            paused = _("The job “%(name)s” is paused while records wait for it.")
-            stopped = _("The job “%(name)s” is stopped while records wait for it.")
-            text = (paused if job.status == "paused" else stopped) % {"name": job.name}
-            items.append({"tone": "warning", "text": text, "url": reverse("jobs:job", args=[job.pk])})
-    if late_since(strip.oldest) and strip.oldest is not None:
-        text = _("The oldest pending record waits since %(age)s.") % {"age": timesince(strip.oldest)}
-        items.append({"tone": "warning", "text": text, "url": reverse("queues:queues")})
-    return items
-
-
-def failing(engines: list[SpeechEngine], circuits: Mapping[int, Circuit]) -> list[dict[str, Any]]:
-    """Engines that nothing is sent to because they fail; once each, for as long as it lasts."""
-    shown = _("The engine “%(name)s” fails since %(since)s: %(why)s")
-    return [
-        {
-            "tone": "danger",
-            "text": shown % {"name": engine.name, "since": clock(circuit.opened_at), "why": circuit.reason},
-            "url": reverse("transcription:engine", args=[engine.pk]),
-        }
-        for engine in engines
-        if (circuit := circuits.get(engine.pk)) is not None and engine.paused_at is None
-    ]
 
 
 def ledger_attention(user: User) -> list[dict[str, Any]]:
@@ -193,11 +127,6 @@ def ledger_attention(user: User) -> list[dict[str, Any]]:
     return items
 
 
-def worst_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is broken before what may break; otherwise in the same order."""
-    return sorted(items, key=lambda item: item["tone"] != "danger")
-
-
 def audit_url(action: str) -> str:
     """The audit rows of one action."""
     return f"{reverse('audit:trail')}?action={action}"
@@ -220,24 +149,6 @@ def usage_of(user: User) -> dict[str, Any]:
             (_("Denied"), f"{found.month.denied:,}"),
             (_("Speech analytics licences"), f"{found.licensed:,} {seats}"),
         ],
-    }
-
-
-def engine_line(engine: SpeechEngine, circuit: Circuit | None) -> dict[str, str]:
-    """Name and state of an engine."""
-    state = "paused" if engine.paused_at is not None else ("enabled" if engine.enabled else "disabled")
-    look = badge("error", _("Failing")) if circuit is not None and state == "enabled" else badge(state)
-    return {"label": engine.name, "url": reverse("transcription:engine", args=[engine.pk]), "badge": look}
-
-
-def job_line(job: JobDefinition) -> dict[str, str]:
-    """Name, state and last activity of a job."""
-    state = "running" if job.status == "enabled" and job.running else job.status  # type: ignore[attr-defined]
-    return {
-        "label": job.name,
-        "url": reverse("jobs:job", args=[job.pk]),
-        "badge": badge(state),
-        "time": show_time(job.last_activity, seconds=True),  # type: ignore[attr-defined]
     }
 
 
