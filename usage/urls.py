@@ -8,6 +8,7 @@ from usage.views import statements, usage
 from usage.views.checklist import CheckList
 from usage.views.home import Home
 from usage.views.metrics import scrape
+from usage.views.troubleshooting import Troubleshooting
 
 app_name = "usage"
 
@@ -18,6 +19,11 @@ TENANT = f"{USAGE}<uuid:pk>/"
 urlpatterns = [
     path("", requires(Permission.HOME_VIEW)(Home.as_view()), name="home"),
     path("metrics", scrape, name="metrics"),
+    path(
+        "administration/speech-analytics/transcription/jobs/<int:pk>/troubleshooting/",
+        requires(Permission.JOBS_VIEW)(Troubleshooting.as_view()),
+        name="troubleshooting",
+    ),
     path(USAGE, look(usage.transcription), name="transcription"),
     path(TENANT, look(usage.TenantUsage.as_view()), name="tenant"),
     path(f"{TENANT}denied/", look(usage.DeniedList.as_view()), name="denied"),

@@ -34,6 +34,7 @@ ADMIN_PAGES = [
     f"{TRANSCRIPTION}/jobs/1/records/",
     f"{TRANSCRIPTION}/jobs/1/records/errors/",
     f"{TRANSCRIPTION}/jobs/1/logs/",
+    f"{TRANSCRIPTION}/jobs/1/troubleshooting/",
     "/administration/system/allowed-addresses/",
     "/administration/system/pairing-server/",
     "/administration/system/pairing-server/edit/",

@@ -216,6 +216,7 @@ def job_line(job: JobDefinition) -> dict[str, str]:
         "label": job.name,
         "url": reverse("jobs:job", args=[job.pk]),
         "badge": badge(state),
+        "check_url": reverse("usage:troubleshooting", args=[job.pk]),
         "time": show_time(job.last_activity, seconds=True),  # type: ignore[attr-defined]
     }
 

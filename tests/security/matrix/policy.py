@@ -185,6 +185,7 @@ ROUTES: dict[str, Row] = {
     "accounts:session_end": Row(SIGNED_IN, "POST", at="session"),
     "accounts:sessions_end_others": Row(SIGNED_IN, "POST"),
     "usage:home": Row("home.view"),
+    "usage:troubleshooting": Row("jobs.view", at="job"),
     # Roles
     "accounts:roles": Row("roles.view", listing=True),
     "accounts:role_add": Row("roles.edit", BOTH, valid={"name": "New", "scope": "user", "tenant": "@tenant"}),
