@@ -41,18 +41,21 @@ class WholeNumberField(forms.IntegerField):
 class VersionedForm(forms.Form):
     """A form on an object with optimistic concurrency: ``version`` is what the person saw (hostile 3F7).
 
-    ``sections`` groups the fields on the page: (label or "", field names); ``advanced`` names a folded group;
+    ``sections`` groups the fields on the page: (label or "", field names); ``folded`` are further ones that are folded,
+    and ``advanced`` names the last of these;
     ``aliases`` maps what a service calls a field to the form's name for it.
     """
 
     version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     sections: list[tuple[str | Promise, list[str]]] = []
+    folded: list[tuple[str | Promise, list[str]]] = []
     advanced: list[str] = []
     aliases: dict[str, str] = {}
 
     def groups(self) -> list[dict[str, Any]]:
         """What the template draws: label, bound fields, whether it is folded, and opened because of an error."""
         named = [(label, names, False) for label, names in self.sections]
+        named += [(label, names, True) for label, names in self.folded]
         if self.advanced:
             named.append((str(_("Advanced")), self.advanced, True))
         return [

@@ -46,7 +46,7 @@ def _record(error_class: ErrorClass, treatment: Treatment) -> str:
         return _("waits until the engine is resumed")
     if error_class == ErrorClass.RATE:
         return _("waits as long as the engine says")
-    return _("is tried again, after 2, 4, 8 … seconds, until its attempts are used up")
+    return _("is tried again after growing pauses, as its job says, until its attempts are used up")
 
 
 def _engine(treatment: Treatment) -> str:

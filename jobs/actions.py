@@ -97,6 +97,7 @@ def reopen(rows: list[Record], *, step: str, detail: str, **changes: object) -> 
         signature="",
         lease_until=None,
         finished_at=None,
+        uploaded_at=None,
         next_at=timezone.now(),
         mark_due=True,
         **changes,

@@ -12,7 +12,7 @@ from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
-from jobs.changes import Change, Limits, after, held
+from jobs.changes import Change, after, held, limits_of
 from jobs.figures.counting import count_changes
 from jobs.kinds import KindSession, Troubled, kind_of
 from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
@@ -48,7 +48,8 @@ RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
 """
 
 INTENT = """
-UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference
+UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference,
+    uploaded_at = coalesce(r.uploaded_at, statement_timestamp())
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v(id, fence, reference)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
 RETURNING r.id
@@ -74,7 +75,7 @@ class ChangeWriter:
     def __init__(self, job: JobDefinition, run: Run, session: KindSession) -> None:
         self.job, self.run, self.session = job, run, session
         self.kind = kind_of(job)
-        self.limits = Limits(job.max_checks, job.max_attempts)
+        self.limits = limits_of(job)
 
     def apply(self, changes: Sequence[Change]) -> list[Change]:
         """Write changes, results, timeline, log, run counters and next queues; return those that took effect.

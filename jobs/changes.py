@@ -8,7 +8,7 @@ from core.circuits import FIRST_PAUSE_S
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
 from jobs import waiting
 from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, Refuse, StillPending, Submitted, Troubled
-from jobs.models import LogEntry, Record
+from jobs.models import JobDefinition, LogEntry, Record
 
 MAX_CRASHES = 3
 MAX_UPLOADS = 2
@@ -22,6 +22,23 @@ class Limits:
 
     max_checks: int
     max_attempts: int
+    backoff: waiting.Backoff = waiting.USUAL
+    # From the first upload to the result.
+    conversation_s: float | None = None
+
+    def left_s(self, record: Claimed, now: datetime) -> float | None:
+        """Seconds that the record still has for its result; None without a limit."""
+        if self.conversation_s is None:
+            return None
+        begun = record.uploaded_at or now
+        return self.conversation_s - (now - begun).total_seconds()
+
+
+def limits_of(job: JobDefinition) -> Limits:
+    """The limits of ``job``."""
+    minutes = job.conversation_timeout_min
+    backoff = waiting.Backoff(job.retry_base_s, job.retry_factor, job.retry_max_s)
+    return Limits(job.max_checks, job.max_attempts, backoff, None if minutes is None else minutes * 60.0)
 
 
 @dataclass(slots=True)
@@ -105,6 +122,28 @@ def crashed(record: Claimed) -> Change:
     return _end(_start(record), Record.State.FAILED, Reason.CRASHED, text, LogEntry.Severity.ERROR)
 
 
+def overdue(record: Claimed, limits: Limits) -> Change:
+    """The job's timeout of a conversation is over: the record fails, and what is at the provider is deleted there."""
+    minutes = (limits.conversation_s or 0) / 60
+    detail = f"No result within {minutes:.0f} minutes of the first upload"
+    return _end(_start(record), Record.State.FAILED, Reason.CHECKS_EXHAUSTED, detail, LogEntry.Severity.ERROR)
+
+
+def postponed(record: Claimed, wait: Record.Wait, delay_s: float) -> Change:
+    """A rate of the job is used up for now: nothing was sent, nothing is burnt."""
+    change = _start(record)
+    change.wait, change.delay_s = wait, delay_s
+    return change
+
+
+def in_time(change: Change, limits: Limits, now: datetime) -> Change:
+    """``change`` with its pause cut, so that the record is looked at when its time is over."""
+    left = limits.left_s(change.record, now)
+    if left is not None and not change.final:
+        change.delay_s = min(change.delay_s, max(left, 0.0))
+    return change
+
+
 def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
     """The circuit of the engine is open: the record waits, and the failure is the engine's and burns no attempt.
 
@@ -161,7 +200,7 @@ def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: floa
     if not treatment.retry or given_up:
         return _end(change, Record.State.FAILED, treatment.reason, error.message, LogEntry.Severity.ERROR)
     change.step, change.detail, change.severity = "error", error.message, LogEntry.Severity.WARNING
-    change.wait, change.delay_s = _pause(treatment, outcome, change, jitter)
+    change.wait, change.delay_s = _pause(treatment, outcome, change, limits, jitter)
     if treatment.resubmit:
         # What is lost to us may still lie at the provider, or at the engine the job had before.
         change.discard += [change.remote] if change.remote is not None else []
@@ -169,13 +208,13 @@ def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: floa
     return change
 
 
-def _pause(treatment: Treatment, outcome: Troubled, change: Change, jitter: float) -> tuple[str, float]:
+def _pause(treatment: Treatment, outcome: Troubled, change: Change, limits: Limits, jitter: float) -> tuple[str, float]:
     error = outcome.error
     if treatment.pauses_engine:
         return Record.Wait.ENGINE, ENGINE_PAUSE_S
     if error.error_class == ErrorClass.RATE:
-        return Record.Wait.RATE, waiting.throttle_delay(error.retry_after, change.errors, jitter)
-    return Record.Wait.BACKOFF, waiting.backoff_delay(change.attempts, jitter)
+        return Record.Wait.RATE, waiting.throttle_delay(error.retry_after, change.errors, jitter, limits.backoff)
+    return Record.Wait.BACKOFF, waiting.backoff_delay(change.attempts, jitter, limits.backoff)
 
 
 def _end(change: Change, state: str, reason: str, detail: str, severity: str) -> Change:

@@ -13,6 +13,7 @@ from core.outcomes import EngineError
 from jobs.applying import DATABASE_IS_AWAY
 from jobs.kinds import KindPaused, KindSession, kinds
 from jobs.models import Cleanup
+from jobs.slots import Slots
 
 logger = logging.getLogger(__name__)
 LEASE_S = 60
@@ -20,6 +21,9 @@ ALARM_AFTER = 20
 BATCH = 250
 # A task ends after about so many seconds, so that others have their turn.
 SWEEP_S = 20.0
+# Deletions use at most so small a part of what an engine allows at once, and claim it for so long when it is all used.
+SHARE = 4
+WANTED_S = 5.0
 
 
 def run_cleanups() -> int:
@@ -38,7 +42,15 @@ def _clean(claimed: list[Cleanup]) -> int:
     for group in by_engine.values():
         try:
             session = kinds()[group[0].kind].cleanup_session(group[0].settings)
-            failures = asyncio.run(_delete_all(session, group))
+            slots = Slots(session.circuit, session.concurrency, lease_s=LEASE_S)
+            limit = slots.renew(min(len(group), max(session.concurrency // SHARE, 1)))
+            if not limit:
+                _wait_for_slots(slots, group)
+                continue
+            try:
+                failures = asyncio.run(_delete_all(session, group, limit))
+            finally:
+                slots.leave()
         except KindPaused as paused:
             failures = dict.fromkeys((cleanup.pk for cleanup in group), str(paused))
         except DATABASE_IS_AWAY:
@@ -63,15 +75,24 @@ def _claim() -> list[Cleanup]:
     return claimed
 
 
-async def _delete_all(session: KindSession, group: list[Cleanup]) -> dict[int, str]:
-    """Delete concurrently; return the messages of those that failed."""
-    gate = asyncio.Semaphore(session.concurrency)
-    failures: dict[int, str] = {}
+def _wait_for_slots(slots: Slots, group: list[Cleanup]) -> None:
+    """Passes use all of the engine: they make room for those who want some, so it is asked again soon."""
+    slots.lease_s = WANTED_S
+    slots.renew(slots.asked)
+    soon = timezone.now() + timedelta(seconds=1)
+    Cleanup.objects.filter(pk__in=[cleanup.pk for cleanup in group]).update(due_at=soon)
+
+
+async def _delete_all(session: KindSession, group: list[Cleanup], limit: int) -> dict[int, str]:
+    """Delete, ``limit`` at once and within the lease; return the messages of those that are not gone."""
+    gate = asyncio.Semaphore(limit)
+    failures = {cleanup.pk: "Not deleted in time" for cleanup in group}
 
     async def delete(cleanup: Cleanup) -> None:
         async with gate:
             try:
                 await session.clean_up(cleanup.remote)
+                del failures[cleanup.pk]
             except EngineError as error:
                 failures[cleanup.pk] = error.message
             except Exception as error:
@@ -80,7 +101,11 @@ async def _delete_all(session: KindSession, group: list[Cleanup]) -> dict[int, s
 
     await session.open()
     try:
-        await asyncio.gather(*(delete(cleanup) for cleanup in group))
+        # The slots are ours for so long; what another worker may do then, we may not do any more.
+        async with asyncio.timeout(LEASE_S * 0.9):
+            await asyncio.gather(*(delete(cleanup) for cleanup in group))
+    except TimeoutError:
+        logger.warning("%s remote jobs could not be deleted within a minute", len(failures))
     finally:
         await session.close()
     return failures

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from jobs.kinds import kinds
 from jobs.models import DataSource, JobDefinition
 from jobs.schedules import TIMED, next_starts
-from jobs.wording import clause_text
+from jobs.wording import clause_text, clock
 from queues.models import AccessScope
 
 
@@ -71,4 +72,34 @@ def facts(job: JobDefinition) -> list[tuple[str, str]]:
     ]
     if job.data_source in (DataSource.STORAGE, DataSource.TOKEN):
         shown.append((_("Records that have ended"), job.get_ended_records_display()))
-    return shown
+    return [*shown, *policy_facts(job)]
+
+
+def policy_facts(job: JobDefinition) -> list[tuple[str, str]]:
+    """The policy, in three lines at most; what is left to the engine or without limit is not named."""
+    calls, rate, tenant_rate = job.concurrency, job.rate, job.tenant_rate
+    load = [
+        job.get_priority_display(),
+        ngettext("%(n)s call at once", "%(n)s calls at once", calls) % {"n": calls} if calls else "",
+        ngettext("%(n)s new record a minute", "%(n)s new records a minute", rate) % {"n": f"{rate:,}"} if rate else "",
+    ]
+    weights = [f"{slug} × {weight}" for slug, weight in sorted(job.tenant_weights.items())]
+    tenants = [_("at most %(n)s a minute each") % {"n": f"{tenant_rate:,}"} if tenant_rate else "", *weights]
+    pauses = {"base": clock(job.retry_base_s), "factor": f"{job.retry_factor:g}", "most": clock(job.retry_max_s)}
+    request, minutes = job.request_timeout_s, job.conversation_timeout_min
+    patience = [
+        _("%(attempts)s attempts") % {"attempts": job.max_attempts},
+        _("pauses from %(base)s to %(most)s, each %(factor)s times the last") % pauses,
+        ngettext("%(n)s second for a request", "%(n)s seconds for a request", request) % {"n": request}
+        if request
+        else "",
+        ngettext("%(n)s minute for a conversation", "%(n)s minutes for a conversation", minutes) % {"n": f"{minutes:,}"}
+        if minutes
+        else "",
+    ]
+    lines = [
+        (_("Load and priority"), load),
+        (_("Share of the tenants"), tenants),
+        (_("Retries and timeouts"), patience),
+    ]
+    return [(label, " · ".join(part for part in parts if part)) for label, parts in lines if any(parts)]

@@ -13,6 +13,7 @@ from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, EndedRecords, JobDefinition, Schedule
+from jobs.policy_form import LOAD, PATIENCE, TENANTS, PolicyFields
 from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
 from jobs.selectors import known_tags
 from jobs.sources import MOST_LAG_S, MOST_MINUTES, MOST_PER_MINUTE, deprecated_barred
@@ -32,7 +33,7 @@ def time_zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((name, name) for name in sorted(zoneinfo.available_timezones() - {"UTC"}))]
 
 
-class JobForm(ScopeFields, VersionedForm):
+class JobForm(PolicyFields, ScopeFields, VersionedForm):
     """Fields in the order of the guide; those of the kind come from the kind, rules over several are the service's."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
@@ -107,15 +108,38 @@ class JobForm(ScopeFields, VersionedForm):
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=time_zones, help_text=_("Of the schedule, and of the day that makes a run.")
     )
-    max_checks = forms.IntegerField(label=_("Checks for a result"), min_value=1, max_value=50, initial=50)
-    max_attempts = forms.IntegerField(label=_("Attempts"), min_value=1, max_value=50, initial=5)
-    batch_size = forms.IntegerField(label=_("Batch size"), min_value=1, max_value=1000, initial=500)
+    max_checks = forms.IntegerField(
+        label=_("Checks for a result"),
+        min_value=1,
+        max_value=50,
+        initial=50,
+        help_text=_("A record fails whose result is not there after so many."),
+    )
+    max_attempts = forms.IntegerField(
+        label=_("Attempts"),
+        min_value=1,
+        max_value=50,
+        initial=5,
+        help_text=_("A record fails after so many errors that may pass."),
+    )
+    batch_size = forms.IntegerField(
+        label=_("Batch size"),
+        min_value=1,
+        max_value=1000,
+        initial=500,
+        help_text=_("Records that a pass has in hand at most."),
+    )
     log_days = WholeNumberField(label=_("Days that log lines are kept"), min_value=1, max_value=3650, initial=60)
     log_max_lines = WholeNumberField(
         label=_("Log lines kept at most"), min_value=1000, max_value=100_000_000, initial=1_000_000
     )
     scope_field = "access_scope"
-    advanced = ["max_checks", "max_attempts", "batch_size", "log_days", "log_max_lines"]
+    advanced = ["log_days", "log_max_lines"]
+    folded = [
+        (_("Advanced: load and priority"), LOAD),
+        (_("Advanced: tenants"), TENANTS),
+        (_("Advanced: retries and timeouts"), PATIENCE),
+    ]
     advised = ADVISED
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
@@ -228,6 +252,9 @@ class JobForm(ScopeFields, VersionedForm):
             *SWEEP_FIELDS,
             "schedule",
             "time_zone",
+            *LOAD,
+            *TENANTS,
+            *PATIENCE,
             *JobForm.advanced,
         )
         return {
@@ -262,9 +289,9 @@ def initial_of(job: JobDefinition) -> dict[str, Any]:
         "schedule",
         "cron",
         "time_zone",
-        "max_checks",
-        "max_attempts",
-        "batch_size",
+        *LOAD,
+        *TENANTS,
+        *PATIENCE,
         "log_days",
         "log_max_lines",
         "version",

@@ -4,6 +4,9 @@ Enabling people who hold a licence is such a change: it raises the pool.
 """
 
 from django.db import connection
+from django.utils import timezone
+
+from jobs.models import JobDefinition, Record
 
 # The change became visible a little after the time it carries; who was judged in between is judged once more.
 MARGIN_S = 10
@@ -22,3 +25,10 @@ def wake_held() -> int:
     with connection.cursor() as cursor:
         cursor.execute(WAKE, [MARGIN_S])
         return cursor.rowcount
+
+
+def wake_postponed(job: JobDefinition) -> None:
+    """Make records due that wait for a rate of ``job``, which was just changed; a pass asks the new rate."""
+    waits = (Record.Wait.RATE_JOB, Record.Wait.RATE_TENANT)
+    held = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS, wait__in=waits, next_at__gt=timezone.now())
+    held.update(next_at=timezone.now())

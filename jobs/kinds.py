@@ -43,6 +43,8 @@ class Claimed:
     crashes: int
     reference: str
     remote: dict[str, Any] | None
+    # When its first upload began; None before that.
+    uploaded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +310,14 @@ class Kind(Protocol):
         """What a minute costs at the job's engine; None when nobody said it."""
         ...
 
-    def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> KindSession:
-        """Open for a pass. Raises KindPaused."""
+    def session(
+        self,
+        job_settings: Mapping[str, Any],
+        filters: Sequence[Mapping[str, Any]],
+        *,
+        request_timeout_s: int | None = None,
+    ) -> KindSession:
+        """Open for a pass; ``request_timeout_s`` replaces the engine's own timeout. Raises KindPaused."""
         ...
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> KindSession:

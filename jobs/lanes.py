@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from jobs.kinds import KindPaused, kind_of
 from jobs.models import FULL_MODES, Continuation, DataSource, JobDefinition, LogEntry, Record, Schedule
+from jobs.rates import Rates
 from jobs.runs import log
 from jobs.scopes import scope_of
 from jobs.wording import clock
@@ -118,7 +119,9 @@ def _live_work_waits(job: JobDefinition) -> bool:
     """Whether another job of the kind, whose engine works, has live work that nobody has taken up yet."""
     limit = timezone.now() - GRACE
     for other in _live_jobs(job).exclude(pk=job.pk):
-        oldest = _oldest(other, Reach())
+        # What a rate of the job lets nobody begin now is not waited for.
+        room, shut = Rates(other, {}).room(1)
+        oldest = _oldest(other, Reach(but=tuple(shut))) if room else None
         if oldest is not None and oldest < limit and _can_work(other):
             return True
     return False

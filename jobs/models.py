@@ -46,6 +46,14 @@ class Schedule(models.TextChoices):
     CRON = "cron", _("Custom (cron tab)")
 
 
+class Priority(models.IntegerChoices):
+    """Whose passes start first, and who gets more of an engine that several jobs use."""
+
+    LOW = 1, _("Low")
+    NORMAL = 2, _("Normal")
+    HIGH = 3, _("High")
+
+
 class JobDefinition(models.Model):
     """What to do (kind and its settings), with whose records, from where, when (domain T16–T20)."""
 
@@ -89,6 +97,28 @@ class JobDefinition(models.Model):
     max_checks = models.PositiveSmallIntegerField(_("checks for a result"), default=50)
     max_attempts = models.PositiveSmallIntegerField(_("attempts"), default=5)
     batch_size = models.PositiveSmallIntegerField(_("batch size"), default=500)
+    # The policy: its rules and bounds are those of ``jobs.policy``.
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), choices=Priority, default=Priority.NORMAL, db_default=Priority.NORMAL
+    )
+    concurrency = models.PositiveSmallIntegerField(_("calls at once"), null=True, blank=True)
+    rate = models.PositiveIntegerField(_("rate"), null=True, blank=True, help_text=_("new records a minute"))
+    tenant_rate = models.PositiveIntegerField(
+        _("rate of a tenant"), null=True, blank=True, help_text=_("new records a minute")
+    )
+    # By the short name of the tenant; who is not named has weight 1.
+    tenant_weights: Any = models.JSONField(_("weights of tenants"), default=dict, db_default={}, blank=True)
+    retry_base_s = models.PositiveIntegerField(
+        _("first pause after an error"), default=2, db_default=2, help_text=_("seconds")
+    )
+    retry_factor = models.FloatField(_("growth of the pause"), default=2.0, db_default=2.0)
+    retry_max_s = models.PositiveIntegerField(_("longest pause"), default=900, db_default=900, help_text=_("seconds"))
+    request_timeout_s = models.PositiveIntegerField(
+        _("timeout of a request"), null=True, blank=True, help_text=_("seconds")
+    )
+    conversation_timeout_min = models.PositiveIntegerField(
+        _("timeout of a conversation"), null=True, blank=True, help_text=_("minutes")
+    )
     lease_seconds = models.PositiveSmallIntegerField(_("lease"), default=15, help_text=_("seconds"))
     log_days = models.PositiveSmallIntegerField(_("days that log lines are kept"), default=60, db_default=60)
     log_max_lines = models.PositiveIntegerField(_("log lines kept at most"), default=1_000_000, db_default=1_000_000)
@@ -259,6 +289,8 @@ class Record(models.Model):
         ENGINE = "engine_paused", _("the engine is paused")
         CIRCUIT = "circuit_open", _("the engine fails; waiting for it to answer a probe")
         LIMIT = "limit", _("held until the limit resets or is raised")
+        RATE_JOB = "rate_job", _("waiting: rate of the job")
+        RATE_TENANT = "rate_tenant", _("waiting: rate of the tenant")
 
     class Lane(models.IntegerChoices):
         """Of due records, live ones are claimed first."""
@@ -292,6 +324,7 @@ class Record(models.Model):
     # When the last sixty checks were made, in milliseconds since 1970: rows of events would be millions.
     check_times = ArrayField(models.BigIntegerField(), default=list, db_default=[], editable=False)
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="records", verbose_name=_("run"))
+    uploaded_at = models.DateTimeField(_("first upload"), null=True, editable=False)
     first_processed_at = models.DateTimeField(_("first time processed"), null=True)
     last_processed_at = models.DateTimeField(_("last time processed"), null=True)
     created_at = models.DateTimeField(_("created"))
@@ -320,6 +353,12 @@ class Record(models.Model):
                 fields=["job", "signature", "-id"], condition=~models.Q(signature=""), name="record_by_signature"
             ),
             models.Index(fields=["tenant"], condition=models.Q(wait="limit"), name="record_held_by_limit"),
+            models.Index(
+                fields=["job", "next_at"],
+                condition=models.Q(state="in_progress")
+                & (models.Q(crashes__gte=2) | models.Q(crashes=1, lease_until__isnull=False)),
+                name="record_suspect",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -412,4 +451,4 @@ class LogEntry(models.Model):
 
 
 # Further tables of this app, with a file of their own.
-from jobs import bulk_models, circuit_models, figure_models, worker_models  # noqa: E402, F401
+from jobs import bulk_models, circuit_models, figure_models, policy_models, worker_models  # noqa: E402, F401

@@ -13,25 +13,37 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from django.conf import settings
-from django.db.models import F
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
 from jobs.breaker import OUR_FAULT, Breaker, failed
-from jobs.changes import MAX_CRASHES, Change, after, crashed, held, limited, parked, refused
-from jobs.claiming import claim_due, extend_leases, give_back, take_from_queue
+from jobs.changes import (
+    MAX_CRASHES,
+    Change,
+    after,
+    crashed,
+    held,
+    in_time,
+    limited,
+    overdue,
+    parked,
+    postponed,
+    refused,
+)
+from jobs.claiming import extend_leases, give_back
+from jobs.intake import Intake
 from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, NotSent, Outcome, Refuse, Troubled, Verdict, kind_of
 from jobs.lanes import held_back, under_way_due
-from jobs.models import SWEEPING, JobDefinition, LogEntry, Pass, Record, Run, Schedule
+from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
+from jobs.rates import Rates
 from jobs.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
 from jobs.scopes import scope_of
+from jobs.slots import Slots
 from jobs.stopping import heeding_sigterm, stopping
-from jobs.sweeping import take_slice
-from queues.models import QueueItem
+from jobs.turns import Turns, weights_of
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
 
@@ -64,7 +76,7 @@ def run_pass(job_id: int) -> bool:
     if job is None or stopping():
         return False
     try:
-        session = kind_of(job).session(job.settings, job.filters)
+        session = kind_of(job).session(job.settings, job.filters, request_timeout_s=job.request_timeout_s)
     except KindPaused as paused:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
@@ -96,7 +108,6 @@ class PassRunner:
         self.writer = ChangeWriter(job, run, session)
         self.taking = True
         self.alone = False
-        self.held, self.ask_held_at = False, 0.0
         self.suspects_left = SUSPECTS_PER_PASS
         self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
         self.sent: set[int] = set()
@@ -104,7 +115,10 @@ class PassRunner:
         self.total = self.processed = self.uploaded = 0
         self.waiting: set[int] = set()
         self.known: dict[int, tuple[int, Go]] = {}
-        self.gate = asyncio.Semaphore(session.concurrency)
+        self.slots = Slots.of_pass(job, session.circuit, session.concurrency)
+        turns = Turns(weights_of(job.tenant_weights))
+        self.rates = Rates(job, turns.weights)
+        self.intake = Intake(job, run, self.rates, turns)
         self.scope = scope_of(job)
 
     def counters(self) -> dict[str, int]:
@@ -129,6 +143,7 @@ class PassRunner:
                     task.cancel()
                 loop.run(_settle(list(self.in_work)))
                 loop.run(self.session.close())
+                self.slots.leave()
 
     def _sweep(self, loop: asyncio.Runner) -> None:
         started = time.monotonic()
@@ -141,13 +156,18 @@ class PassRunner:
             intake_until = started + (BUSY_INTAKE_S if self.in_work else INTAKE_S)
             room = self._room()
             worth_it = room >= self.job.batch_size * CLAIM_SHARE or (room and now >= last_claim + CLAIM_S)
+            claimed: list[Claimed] = []
             if worth_it and next_claim <= now < intake_until:
                 claimed = self._take_in()
                 self._start(loop, claimed)
                 last_claim = now
                 next_claim = now if claimed else now + 1.0
             if not self.in_work:
+                if claimed:
+                    # All of them were refused or put off; there may be more.
+                    continue
                 return
+            self.slots.keep(len(self.in_work))
             done = loop.run(_step(list(self.in_work)))
             self._write(done)
             if time.monotonic() >= next_beat:
@@ -192,62 +212,26 @@ class PassRunner:
     def _claim(self, space: int) -> list[Claimed]:
         if not self.in_work and self.suspects_left:
             self.suspects_left -= 1
-            suspects = claim_due(self.job, self.run_row, count=1, suspects=True, backfill=not self._held_back())
+            suspects = self.intake.suspects(count=1)
             if suspects:
                 # Twice at hand when a worker died: alone, so that a third death accuses nobody else (R6).
                 self.alone = True
                 return suspects
-        if self.job.data_source in SWEEPING:
-            return self._take_from_sweep(space)
-        until = self._intake_limit()
-        if until is not None:
-            taken, _stored = take_from_queue(self.job, self.run_row, until=until, count=space)
-            if taken:
-                Run.objects.filter(pk=self.run_row.pk).update(taken=F("taken") + taken)
-        return claim_due(self.job, self.run_row, count=space)
-
-    def _take_from_sweep(self, space: int) -> list[Claimed]:
-        """What is due; only when that leaves room, the sweep goes on, so records do not pile up before their time."""
-        free = not self._held_back()
-        claimed = claim_due(self.job, self.run_row, count=space, backfill=free)
-        wanted = self.job.schedule == Schedule.CONTINUOUS or self.job.start_requested_at is not None
-        room = space - len(claimed) if free and wanted and self.job.paused_at is None else 0
-        if room and take_slice(self.job, self.run_row, count=room):
-            claimed += claim_due(self.job, self.run_row, count=room)
-        return claimed
-
-    def _held_back(self) -> bool:
-        """Whether backfill waits; asked once a second at most."""
-        if time.monotonic() >= self.ask_held_at:
-            self.ask_held_at, self.held = time.monotonic() + 1.0, held_back(self.job)
-        return self.held
-
-    def _intake_limit(self) -> datetime | None:
-        """Until which publication time queue items are taken: all, those before the start was asked for, or none."""
-        if self.job.paused_at is not None:
-            return None
-        if self.job.schedule == Schedule.CONTINUOUS:
-            return timezone.now()
-        requested = self.job.start_requested_at
-        if requested is None:
-            return None
-        if not QueueItem.objects.filter(queue=self.job.source_queue_id, published_at__lte=requested).exists():
-            JobDefinition.objects.filter(pk=self.job.pk, start_requested_at=requested).update(start_requested_at=None)
-            self.job.start_requested_at = None
-            return None
-        return requested
+        return self.intake.claim(space)
 
     def _start(self, loop: asyncio.Runner, claimed: list[Claimed]) -> None:
         """Load and gate what was claimed, commit the intents, then start the provider calls."""
         self.total += len({record.id for record in claimed} - self.waiting)
-        changes = [crashed(record) for record in claimed if record.crashes >= MAX_CRASHES]
+        changes, fit = self._sorted_out(claimed)
+        spent = self.rates.spend([record for record in fit if record.stage == Record.Stage.NEW])
+        changes += [postponed(later.record, later.wait, later.delay_s) for later in spent.later]
         by_tenant: dict[uuid.UUID, list[Claimed]] = defaultdict(list)
         ready: list[tuple[Claimed, Go]] = []
-        for record in claimed:
+        for record in (*spent.now, *(record for record in fit if record.stage != Record.Stage.NEW)):
             known = self._known(record)
             if known is not None:
                 ready.append((record, known))
-            elif record.crashes < MAX_CRASHES:
+            else:
                 by_tenant[record.tenant_id].append(record)
         tenants = Tenant.objects.in_bulk(list(by_tenant))
         for tenant_id in sorted(by_tenant.keys() & tenants.keys()):
@@ -258,6 +242,8 @@ class PassRunner:
                     changes.append(limited(record, verdict, timezone.now()))
                 else:
                     changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
+        begun = {record.id for record, _verdict in ready}
+        self.rates.refund(spent, [record for record in spent.now if record.id not in begun])
         self._apply(changes)
         self._launch(loop, self._with_intents(ready))
 
@@ -270,6 +256,20 @@ class PassRunner:
         generation, verdict = self.known.get(record.id, (0, None))
         fits = record.stage == Record.Stage.CHECKING and record.generation == generation and not record.crashes
         return verdict if fits else None
+
+    def _sorted_out(self, claimed: list[Claimed]) -> tuple[list[Change], list[Claimed]]:
+        """The ends of those that killed three workers or whose time is over, and the others."""
+        now, limits = timezone.now(), self.writer.limits
+        ends, fit = [], []
+        for record in claimed:
+            left = limits.left_s(record, now)
+            if record.crashes >= MAX_CRASHES:
+                ends.append(crashed(record))
+            elif left is not None and left <= 0:
+                ends.append(overdue(record, limits))
+            else:
+                fit.append(record)
+        return ends, fit
 
     def _judge(self, tenant: Tenant, group: list[Claimed]) -> list[tuple[Claimed, Verdict | Change]]:
         """Facts and gates of one tenant's records; one that cannot even be loaded spares the others."""
@@ -313,17 +313,22 @@ class PassRunner:
         loop.run(launch())
 
     async def _work(self, record: Claimed, verdict: Go) -> Outcome:
-        async with self.gate:
+        async with self.slots.gate:
             if self.breaker.open and not self.breaker.probing:
                 return NotSent()
             self.sent.add(record.id)
+            limit = asyncio.timeout(self.job.request_timeout_s)
             try:
-                if record.stage == Record.Stage.CHECKING:
-                    return await self.session.advance(record, verdict.payload)
-                return await self.session.submit(record, verdict.payload)
+                async with limit:
+                    if record.stage == Record.Stage.CHECKING:
+                        return await self.session.advance(record, verdict.payload)
+                    return await self.session.submit(record, verdict.payload)
             except EngineError as error:
                 return Troubled(error)
             except Exception as error:
+                if limit.expired():
+                    text = f"No answer within {self.job.request_timeout_s} seconds"
+                    return Troubled(EngineError(ErrorClass.TRANSIENT, text, code="timeout"))
                 logger.exception("Engine code failed on record %s", record.id)
                 text = f"Unexpected {type(error).__name__} in the engine"
                 return Troubled(EngineError(ErrorClass.TRANSIENT, text, code=OUR_FAULT))
@@ -343,15 +348,9 @@ class PassRunner:
             if isinstance(outcome, Troubled) and outcome.error.error_class == ErrorClass.CONFIG:
                 self.session.on_config_error(outcome.error)
                 self.taking = False
-            changes.append(
-                after(
-                    work.record,
-                    outcome,
-                    limits=self.writer.limits,
-                    weight_s=work.weight_s,
-                    jitter=random.random(),  # noqa: S311
-                )
-            )
+            limits, jitter = self.writer.limits, random.random()  # noqa: S311
+            change = after(work.record, outcome, limits=limits, weight_s=work.weight_s, jitter=jitter)
+            changes.append(in_time(change, limits, timezone.now()))
         self._apply(changes)
 
     def _apply(self, changes: list[Change]) -> None:

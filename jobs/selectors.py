@@ -11,7 +11,18 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.permissions import AccessScope
 from jobs.bulk_models import BulkAction, BulkSlice
-from jobs.models import SWEEPING, Cleanup, Continuation, JobDefinition, LogEntry, Pass, Record, Run, Schedule
+from jobs.models import (
+    FULL_MODES,
+    SWEEPING,
+    Cleanup,
+    Continuation,
+    JobDefinition,
+    LogEntry,
+    Pass,
+    Record,
+    Run,
+    Schedule,
+)
 from queues.models import QueueItem
 from queues.selectors import pending_of
 from tenants.models import Tenant
@@ -34,15 +45,19 @@ def jobs_with_work() -> list[int]:
     offered = Q(Exists(items)) | (Q(data_source__in=SWEEPING) & Q(Exists(sweeps)))
     has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & offered))
     under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
-    jobs = JobDefinition.objects.filter(has_work | under_way, enabled=True)
-    return list(jobs.values_list("pk", flat=True))
+    return _in_order(JobDefinition.objects.filter(has_work | under_way, enabled=True))
 
 
 def jobs_reading(queue_ids: Sequence[int]) -> list[int]:
     """Enabled continuous jobs, not paused, whose source is one of the queues."""
     awake = JobDefinition.objects.filter(enabled=True, paused_at__isnull=True, schedule=Schedule.CONTINUOUS)
-    jobs = awake.filter(source_queue__in=queue_ids)
-    return list(jobs.values_list("pk", flat=True))
+    return _in_order(awake.filter(source_queue__in=queue_ids))
+
+
+def _in_order(jobs: QuerySet[JobDefinition]) -> list[int]:
+    """Ids in the order in which passes are started: backfill last, else by priority."""
+    backfill = Q(data_source__in=FULL_MODES)
+    return list(jobs.alias(backfill=backfill).order_by("backfill", "-priority", "pk").values_list("pk", flat=True))
 
 
 def cleanups_due() -> bool:

@@ -17,8 +17,10 @@ from core.moves import move
 from jobs import filters
 from jobs.actions import abort_records
 from jobs.continuing import end_on_stop, keep_place, prepare_start
+from jobs.holding import wake_postponed
 from jobs.kinds import Kind, kinds
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
+from jobs.policy import policy_values
 from jobs.schedules import TIMED, next_starts
 from jobs.sources import source_values
 from queues.models import AccessScope, ProcessingQueue
@@ -71,6 +73,8 @@ def save_job(
         else:
             before, after = changes(old, _settings_of(saved))
             _audit(saved, "job.changed", actor, audit_tenant, before=before, after=after)
+            if any(name in after for name in ("rate", "tenant_rate")):
+                wake_postponed(saved)
         _ring(saved)
     if not saved.enabled:
         end_on_stop(saved)
@@ -117,7 +121,7 @@ def checked_values(
     kind = kinds().get(values["kind"])
     if kind is None:
         raise InvalidInput("kind", _("There is no such type of job."))
-    values = source_values(job, values)
+    values = policy_values(job, source_values(job, values))
     _check_queues(values["source_queue"], publish_to, kind)
     if values["access_scope"] == AccessScope.ONE_TENANT and values["tenant"] is None:
         raise InvalidInput("tenant", _("The scope “One tenant” needs a tenant."))

@@ -92,6 +92,8 @@ class SpeechApi:
         self._tokens = tokens
         self._journal = journal
         self._faults = faults
+        # Requests that are being answered; each line of the journal says how many there were, with its own.
+        self._in_flight = 0
 
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
@@ -108,6 +110,13 @@ class SpeechApi:
     @web.middleware
     async def _outer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Journal, faults and errors around every request; the journal line is written before the reply leaves."""
+        self._in_flight += 1
+        try:
+            return await self._journalled(request, handler)
+        finally:
+            self._in_flight -= 1
+
+    async def _journalled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         request["id"] = "req_" + secrets.token_hex(8)
         entry: dict[str, Any] = {
             "at": now_text(),
@@ -115,6 +124,7 @@ class SpeechApi:
             "path": request.path,
             "status": None,
             "requestId": request["id"],
+            "inFlight": self._in_flight,
             "job": request.match_info.get("id"),
             "key": request.headers.get("Idempotency-Key", "")[:200] or None,
             "ref": None,

@@ -162,12 +162,19 @@ class TranscriptionKind:
         prices = SpeechEngine.objects.filter(pk=settings.get("engine") or 0)
         return prices.values_list("price_per_minute", flat=True).first()
 
-    def session(self, job_settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]]) -> "TranscriptionSession":
+    def session(
+        self,
+        job_settings: Mapping[str, Any],
+        filters: Sequence[Mapping[str, Any]],
+        *,
+        request_timeout_s: int | None = None,
+    ) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
         engine = _engine(job_settings)
         if not engine.enabled or engine.paused_at is not None:
             raise KindPaused(_why_unusable(engine))
-        return TranscriptionSession(engine, _adapter(engine), filters, ignore_moh=bool(job_settings.get("ignore_moh")))
+        adapter = _adapter(engine, request_timeout_s)
+        return TranscriptionSession(engine, adapter, filters, ignore_moh=bool(job_settings.get("ignore_moh")))
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> "TranscriptionSession":
         """Open the engine for deleting; a disabled or paused one still deletes."""
@@ -359,9 +366,9 @@ def _engine_checks(job_settings: Mapping[str, Any], tenant: Tenant) -> tuple[Che
     )
 
 
-def _adapter(engine: SpeechEngine) -> Adapter:
+def _adapter(engine: SpeechEngine, request_timeout_s: int | None = None) -> Adapter:
     try:
-        return adapter_for(engine)
+        return adapter_for(engine, request_timeout_s)
     except EngineUnusable as error:
         raise KindPaused(f"{engine.name}: {error}") from error
 

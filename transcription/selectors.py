@@ -42,8 +42,10 @@ def readable_secrets_of(engine: SpeechEngine) -> dict[str, str]:
         return {}
 
 
-def adapter_for(engine: SpeechEngine) -> Adapter:
+def adapter_for(engine: SpeechEngine, request_timeout_s: int | None = None) -> Adapter:
     """A ready-made adapter with the engine's settings, secrets and the outbound policy of the platform.
+
+    ``request_timeout_s`` takes the place of the engine's own timeout of a request, where it has one.
 
     Raises EngineUnusable when the type is gone, the settings break its rules or the secrets do not decrypt.
     """
@@ -59,6 +61,8 @@ def adapter_for(engine: SpeechEngine) -> Adapter:
         raise EngineUnusable(message % {"fields": ", ".join(sorted(fields))}) from None
     except DecryptionFailed:
         raise EngineUnusable(_("The stored secrets of the engine cannot be decrypted.")) from None
+    if request_timeout_s is not None and "request_timeout_s" in type(options).model_fields:
+        options = options.model_copy(update={"request_timeout_s": request_timeout_s})
     return kind(options, outbound_policy())
 
 
