@@ -52,6 +52,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Users"), "licensing:users", "users", (Permission.USERS_VIEW,)),
             Entry(_("Roles"), "accounts:roles", "key", (Permission.ROLES_VIEW,)),
             Entry(_("Audit Trail"), "audit:trail", "history", ("audit_trail.view",)),
+            Entry(_("Alerts"), "alerts:list", "alert-triangle", (Permission.JOBS_VIEW,)),
             Entry(_("Pairing Server"), "pairing:server", "plug-connected", (Permission.PAIRING_VIEW,)),
             Entry(_("Allowed Addresses"), "tenants:allowed_addresses", "shield-check", (Permission.ADDRESSES_EDIT,)),
         ],

@@ -16,6 +16,13 @@ from audit.models import AuditEntry
 
 ACTIONS: dict[str, str | Promise] = {
     "access.denied": gettext_lazy("Access refused"),
+    "alert_rule.changed": gettext_lazy("Alert rule changed"),
+    "alert_rule.created": gettext_lazy("Alert rule created"),
+    "alert_rule.deleted": gettext_lazy("Alert rule deleted"),
+    "alert_rule.disabled": gettext_lazy("Alert rule disabled"),
+    "alert_rule.enabled": gettext_lazy("Alert rule enabled"),
+    "alert_rule.snoozed": gettext_lazy("Alert rule snoozed"),
+    "alert_rule.tested": gettext_lazy("Test of an alert rule sent"),
     "allowed_address.created": gettext_lazy("Allowed address added"),
     "allowed_address.deleted": gettext_lazy("Allowed address removed"),
     "bulk_action.aborted": gettext_lazy("Bulk action aborted"),
@@ -135,6 +142,7 @@ ACTIONS: dict[str, str | Promise] = {
     "worker.stop": gettext_lazy("Worker asked to stop"),
 }
 KINDS: dict[str, str | Promise] = {
+    "alert_rule": gettext_lazy("Alert rule"),
     "allowed_address": gettext_lazy("Allowed address"),
     "bulk_action": gettext_lazy("Bulk action"),
     "call": gettext_lazy("Call"),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
@@ -13,8 +12,8 @@ from accounts.permissions import AccessScope
 from jobs.figures.histogram import Lag
 from jobs.figures.reading import Sums, failing_tenants, lags, sums_of, sums_of_minutes
 from jobs.models import DataSource, JobDefinition, Pass, Record, Run
+from jobs.room import Room, room
 from jobs.selectors import reached
-from jobs.worker_models import DEAD_AFTER
 from licensing.models import DailyUsage
 from queues.models import ProcessingQueue, QueueItem
 from queues.selectors import queue_pages
@@ -32,23 +31,6 @@ LAG_TARGET_S = 600.0
 FAILED_SHARE = 0.10
 FEW = 20
 LONG_TRANSACTION_S = 300.0
-
-# Sessions of clients of this database; what this one asks is not counted.
-ROOM = """
-SELECT (SELECT count(*) FROM jobs_worker WHERE state = 'running' AND heartbeat_at > %s),
-    EXISTS (SELECT FROM jobs_worker),
-    (SELECT coalesce(extract(epoch FROM statement_timestamp() - min(xact_start)), 0)::float8 FROM pg_stat_activity
-     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The machine room: workers alive, whether any ever ran, and the seconds of the oldest open transaction."""
-
-    workers: int
-    known: bool
-    transaction_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +79,6 @@ def indicators(user: User) -> Indicators:
         seconds_today=_seconds_today(tenants),
         room=room(),
     )
-
-
-def room() -> Room:
-    """As things stand now; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(ROOM, [timezone.now() - DEAD_AFTER])
-        return Room(*cursor.fetchone())
 
 
 def home_jobs() -> list[JobDefinition]:

@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.permissions import Permission
 from core.outcomes import Reason
 from jobs.models import JobDefinition, LogEntry, Pass, Record
+from jobs.room import room
 from jobs.selectors import logs_of, reached
 from licensing.alerts import pressing
 from queues.selectors import queues_with_backlog
@@ -25,7 +26,7 @@ from transcription.models import SpeechEngine
 from transcription.selectors import failing_text, open_circuits
 from usage.breakdowns import METER
 from usage.checklist import FAILED, KIND, OK, WARNING, Line
-from usage.indicators import LATE_AFTER, room
+from usage.indicators import LATE_AFTER
 
 LAST = 1000
 # From this share of the newest records on something is wrong as a whole.

@@ -20,6 +20,7 @@ CSRF_TRUSTED_ORIGINS = env_list("PARLANCE_CSRF_ORIGINS")
 SHARED_APPS = [
     "demo",
     "usage",
+    "alerts",
     "transcription",
     "jobs",
     "queues",
@@ -243,6 +244,7 @@ CELERY_BEAT_SCHEDULE = {
     "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
     "tenants-provisioning": {"task": "tenants.tasks.resume_provisioning", "schedule": 10.0, "options": {"expires": 10}},
+    "alerts-rules": {"task": "alerts.tasks.check_rules", "schedule": 60.0, "options": {"expires": 60}},
     "usage-limits": {"task": "usage.tasks.check_limits", "schedule": 60.0, "options": {"expires": 60}},
     "tenants-purging": {"task": "tenants.tasks.resume_purging", "schedule": 60.0, "options": {"expires": 60}},
 }
@@ -279,6 +281,7 @@ TENANT_PURGES = {
     "users": "accounts.purging.purge_people",
     "licences": "licensing.purging.purge_licences",
     "queue_items": "queues.purging.purge_items",
+    "alert_rules": "alerts.purging.purge_rules",
 }
 TENANT_SWEEPS = {"records": "jobs.purging.sweep_records"}
 

@@ -46,6 +46,8 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "record": (admin, f"{TRANSCRIPTION}/jobs/{job}/records/{record}/"),
         "logs": (admin, f"{TRANSCRIPTION}/jobs/{job}/logs/"),
         "troubleshooting": (admin, f"{TRANSCRIPTION}/jobs/{job}/troubleshooting/"),
+        "alerts": (admin, "/administration/system/alerts/"),
+        "history of alerts": (admin, "/administration/system/alerts/history/"),
         "pairing server": (admin, "/administration/system/pairing-server/"),
         "conflicts of queues": (admin, "/administration/system/pairing-server/conflicts/"),
         "allowed addresses": (admin, "/administration/system/allowed-addresses/"),

@@ -26,6 +26,7 @@ OURS = [
     "tenants",
     "transcription",
     "usage",
+    "alerts",
 ]
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.factors import services as factor_services
 from accounts.models import Role, User
 from accounts.security_models import UserSession
+from alerts.models import AlertRule
 from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.bulk_actions.services import IMMEDIATE
 from jobs.bulk_models import BulkAction
@@ -706,6 +707,45 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     a_session_of(world.people.agent)
     return Change(recently_signed_in(world), args=(world.people.agent.pk,))
+
+
+def alert_rule(**changes: Any) -> AlertRule:
+    """A rule that nobody has touched."""
+    return AlertRule.objects.create(name="Watch", measure="lag", threshold=60, **changes)
+
+
+RULE = {"name": "New rule", "measure": "lag", "threshold": "60", "minutes": "5", "enabled": "on"}
+
+
+@row("alerts:add")
+def _(world: World) -> Change:
+    return Change(world.root, RULE, {**RULE, "threshold": "-1"})
+
+
+@row("alerts:edit")
+def _(world: World) -> Change:
+    return Change(world.root, {**RULE, "version": 1}, {**RULE, "version": 7}, (alert_rule().pk,))
+
+
+@row("alerts:delete")
+def _(world: World) -> Change:
+    return Change(world.root, args=(alert_rule().pk,))
+
+
+@row("alerts:bulk")
+def _(world: World) -> Change:
+    good = {"action": "disable", "selection": [alert_rule().pk]}
+    return Change(world.root, good, {**good, "action": "nonsense"})
+
+
+@row("alerts:snooze")
+def _(world: World) -> Change:
+    return Change(world.root, {"hours": "8"}, {"hours": "100000"}, (alert_rule().pk,))
+
+
+@row("alerts:test")
+def _(world: World) -> Change:
+    return Change(world.root, args=(alert_rule(recipients=["ops@parlance.example"]).pk,))
 
 
 @row("workers:stop")

@@ -27,6 +27,7 @@ from usage.views.pipeline import (
     day_card,
     engine_line,
     failing,
+    fired,
     job_line,
     records_url,
     strip_tiles,
@@ -73,7 +74,7 @@ class Home(Page):
         return {
             "tiles": strip_tiles(found, url),
             "attention": worst_first(
-                ledger_attention(user) + failing(engines, circuits) + attention(found, jobs, engines, url)
+                ledger_attention(user) + failing(engines, circuits) + fired(user) + attention(found, jobs, engines, url)
             ),
             "show_attention": True,
             "engines": [engine_line(engine, circuits.get(engine.pk)) for engine in engines],

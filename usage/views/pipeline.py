@@ -10,6 +10,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.models import User
+from alerts.selectors import firing_now
 from core.outcomes import Reason
 from core.tables import badge, show_time
 from jobs.circuit_models import Circuit
@@ -194,6 +196,14 @@ def failing(engines: list[SpeechEngine], circuits: Mapping[int, Circuit]) -> lis
         )
         for engine in engines
         if (circuit := circuits.get(engine.pk)) is not None and engine.paused_at is None
+    ]
+
+
+def fired(user: User) -> list[Item]:
+    """Alert rules that fire and say what nothing else on home says."""
+    return [
+        _item("danger", f"{firing.rule.name}: {firing.text}", reverse("alerts:history") + f"?rule={firing.rule_id}")
+        for firing in firing_now(user, 2 * TOP)
     ]
 
 

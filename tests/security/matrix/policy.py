@@ -114,6 +114,8 @@ SEES: dict[str, dict[str, str]] = {
     "job with a token": {"there": "PRW", "unknown": ""},
     "worker": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
+    # Staff for some tenants see the rules about these alone.
+    "alert rule": {"own": "PRW", "foreign": "PW", "common": "PW", "unknown": ""},
     # Those who do not see all tenants see their own alone; this one is the platform admin's.
     "bulk action": {"another's": "PW", "unknown": ""},
     # Everybody has only his own; these are olga's.
@@ -272,6 +274,14 @@ ROUTES: dict[str, Row] = {
     "queues:keep": Row("queues.edit", "POST", at="queue"),
     "queues:delete": Row("queues.edit", BOTH, at="queue"),
     "queues:detach": Row("queues.edit", BOTH, at="queue"),
+    "alerts:list": Row("jobs.view", listing=True),
+    "alerts:history": Row("jobs.view", listing=True),
+    "alerts:bulk": Row("jobs.edit", "POST"),
+    "alerts:add": Row("jobs.edit", BOTH),
+    "alerts:edit": Row("jobs.edit", BOTH, at="alert rule"),
+    "alerts:delete": Row("jobs.edit", BOTH, at="alert rule"),
+    "alerts:snooze": Row("jobs.edit", BOTH, at="alert rule"),
+    "alerts:test": Row("jobs.edit", "POST", at="alert rule"),
     "pairing:server": Row("pairing.view"),
     "pairing:edit": Row("pairing.edit", BOTH),
     "pairing:confirm": Row("pairing.edit", BOTH),

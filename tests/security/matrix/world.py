@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Role, User
 from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
+from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
 from core.ids import uuid7
@@ -235,6 +236,11 @@ def _pipeline(world: World, group: TenantGroup) -> None:
             "foreign": record(world.globex, calls["foreign"]),
             "unknown": 2**40,
         },
+        "alert rule": {
+            name: AlertRule.objects.create(name=name, measure="lag", threshold=1, tenant=tenant).pk
+            for name, tenant in (("own", world.acme), ("foreign", world.globex), ("common", None))
+        }
+        | {"unknown": 2**40},
         "address": {
             "there": AllowedAddress.objects.create(cidr="10.1.2.0", prefix_length=24, port=443).pk,
             "unknown": 2**40,

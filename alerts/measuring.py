@@ -1,0 +1,226 @@
+"""What rules watch, measured for all rules together: a fixed number of queries, over sums and first entries of indexes."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from alerts.models import AlertRule, Measure
+from jobs.figure_models import EVERYBODY, Figure, What
+from jobs.figures.histogram import added, lags_of
+from jobs.figures.reading import ENDS, hour_of
+from jobs.models import DataSource, JobDefinition
+from jobs.room import Room, room
+from licensing.alerts import pressing
+from licensing.models import Meter
+from queues.selectors import queues_with_backlog
+from tenants.models import Tenant
+from transcription.models import SpeechEngine
+from transcription.selectors import open_circuits
+
+LAG_MINUTES = 15
+HOUR = 60
+# With fewer records a share says nothing.
+FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A subject with its value now; ``wrong``: at or beyond the rule's threshold."""
+
+    subject: str
+    value: float
+    wrong: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One sum, as stored."""
+
+    minute: bool
+    recent: bool
+    job_id: int
+    engine: str
+    tenant_id: uuid.UUID
+    what: str
+    number: int
+    times: Sequence[int]
+
+
+class World:
+    """Everything that some rule may ask about, each part asked for once and only when a rule wants it."""
+
+    def __init__(self, rules: Sequence[AlertRule]) -> None:
+        self.tenants = {rule.tenant_id for rule in rules if rule.tenant_id is not None}
+        self.parts: dict[str, Any] = {}
+
+    def part(self, name: str, ask: Callable[[], Any]) -> Any:
+        """The answer of ``ask``, kept under ``name``."""
+        if name not in self.parts:
+            self.parts[name] = ask()
+        return self.parts[name]
+
+    def figures(self) -> list[FigureRow]:
+        """Minutes of all tenants of the last hour, and the newest two hours of the tenants that rules name."""
+        return self.part("figures", self._figures)  # type: ignore[no-any-return]
+
+    def _figures(self) -> list[FigureRow]:
+        now = timezone.now()
+        names = ("at", "job_id", "engine", "tenant_id", "what", "number", "times")
+        minutes = Figure.objects.filter(
+            grain=Figure.Grain.MINUTE, tenant_id=EVERYBODY, at__gte=now - timedelta(minutes=HOUR)
+        ).values_list(*names)
+        rows = [FigureRow(True, at > now - timedelta(minutes=LAG_MINUTES), *rest) for at, *rest in minutes]
+        if self.tenants:
+            hours = Figure.objects.filter(
+                grain=Figure.Grain.HOUR, tenant_id__in=self.tenants, at__gte=hour_of(now - timedelta(minutes=HOUR))
+            ).values_list(*names)
+            rows += [FigureRow(False, True, *rest) for _at, *rest in hours]
+        return rows
+
+    def queues(self) -> list[Any]:
+        """All queues with what is pending."""
+        return self.part("queues", lambda: list(queues_with_backlog()))  # type: ignore[no-any-return]
+
+    def room(self) -> Room:
+        """Workers and transactions."""
+        return self.part("room", room)  # type: ignore[no-any-return]
+
+
+def measure(rule: AlertRule, world: World) -> list[Found]:
+    """What the rule finds now; subjects that are not mentioned are in order."""
+    return MEASURES[Measure(rule.measure)](rule, world)
+
+
+def _rows(rule: AlertRule, world: World, *, recent: bool) -> list[FigureRow]:
+    """The sums within the scope of the rule: by the minute, or for a tenant by the hour."""
+    return [
+        row
+        for row in world.figures()
+        if row.minute == (rule.tenant_id is None)
+        and (row.tenant_id == rule.tenant_id or rule.tenant_id is None)
+        and (row.recent or not recent)
+        and (rule.job_id is None or row.job_id == rule.job_id)
+        and (rule.engine_id is None or row.engine == str(rule.engine_id))
+    ]
+
+
+def _whole(rule: AlertRule, value: float | None, text: str) -> list[Found]:
+    return [] if value is None else [Found("", value, value >= rule.threshold, text)]
+
+
+def _lag(rule: AlertRule, world: World) -> list[Found]:
+    rows = [row.times for row in _rows(rule, world, recent=True) if row.what == What.COMPLETED]
+    value = lags_of(added(rows))["total"].p95
+    return _whole(rule, value, f"95 % of live records were done within {value or 0:,.0f} s.")
+
+
+def _failures(rule: AlertRule, world: World) -> list[Found]:
+    rows = _rows(rule, world, recent=True)
+    ended = sum(row.number for row in rows if row.what in ENDS)
+    failed = sum(row.number for row in rows if row.what == What.FAILED)
+    if ended < FEW:
+        return []
+    return _whole(rule, 100 * failed / ended, f"{failed:,} of {ended:,} records failed.")
+
+
+def _dead_letters(rule: AlertRule, world: World) -> list[Found]:
+    failed = sum(row.number for row in _rows(rule, world, recent=False) if row.what == What.FAILED)
+    return _whole(rule, failed, f"{failed:,} records failed within an hour.")
+
+
+def _queue_age(rule: AlertRule, world: World) -> list[Found]:
+    now = timezone.now()
+    wanted = rule.job.source_queue_id if rule.job is not None else None
+    ages = [
+        (queue, (now - queue.oldest).total_seconds())
+        for queue in world.queues()
+        if queue.oldest is not None and (rule.job_id is None or queue.pk == wanted)
+    ]
+    return [
+        Found(f"queue:{queue.pk}", age, age >= rule.threshold, f"{queue.name}: the oldest item waits {age:,.0f} s.")
+        for queue, age in ages
+    ]
+
+
+def _queue_unread(rule: AlertRule, world: World) -> list[Found]:
+    def ask() -> set[int]:
+        reading = JobDefinition.objects.filter(enabled=True, data_source=DataSource.QUEUE)
+        return set(reading.exclude(source_queue=None).values_list("source_queue_id", flat=True))
+
+    read: set[int] = world.part("read", ask)
+    return [
+        Found(
+            f"queue:{queue.pk}",
+            queue.pending,
+            queue.pending >= max(rule.threshold, 1),
+            f"{queue.name}: {queue.pending:,} items that no enabled job reads.",
+        )
+        for queue in world.queues()
+        if queue.enabled and queue.pk not in read
+    ]
+
+
+def _engine(rule: AlertRule, world: World) -> list[Found]:
+    circuits = world.part("circuits", open_circuits)
+    engines: Iterable[SpeechEngine] = world.part("engines", lambda: list(SpeechEngine.objects.filter(enabled=True)))
+    found = []
+    for engine in engines:
+        circuit = circuits.get(engine.pk)
+        down = engine.paused_at is not None or circuit is not None
+        why = engine.pause_reason if engine.paused_at is not None else getattr(circuit, "reason", "")
+        if down and (rule.engine_id is None or engine.pk == rule.engine_id):
+            found.append(Found(f"engine:{engine.pk}", 1, True, f"{engine.name}: {why}"))
+    return found
+
+
+def _workers(rule: AlertRule, world: World) -> list[Found]:
+    number = world.room().workers
+    return [Found("", number, number < rule.threshold, f"{number} workers are alive.")]
+
+
+def _transaction(rule: AlertRule, world: World) -> list[Found]:
+    age = world.room().transaction_s
+    return _whole(rule, age, f"A transaction is open for {age:,.0f} s.")
+
+
+def _limit(rule: AlertRule, world: World) -> list[Found]:
+    notices = world.part("limits", lambda: pressing(Tenant.objects.all(), Meter.TRANSCRIPTION_SECONDS))
+    found = []
+    for notice in notices:
+        share = 100 * notice.use.used / max(notice.use.allowed, 1)
+        subject = f"limit:{notice.figures.tenant_id}:{notice.use.reason.value}"
+        if rule.tenant_id in {None, notice.figures.tenant_id} and notice.kind != notice.kind.FORECAST:
+            text = f"{notice.figures.name}: {notice.text}"
+            found.append(Found(subject, share, share >= rule.threshold, text))
+    return found
+
+
+MEASURES: Mapping[Measure, Callable[[AlertRule, World], list[Found]]] = {
+    Measure.LAG: _lag,
+    Measure.FAILURES: _failures,
+    Measure.DEAD_LETTERS: _dead_letters,
+    Measure.QUEUE_AGE: _queue_age,
+    Measure.QUEUE_UNREAD: _queue_unread,
+    Measure.ENGINE: _engine,
+    Measure.WORKERS: _workers,
+    Measure.LIMIT: _limit,
+    Measure.TRANSACTION: _transaction,
+}
+# The scopes that a measure knows; all tenants, jobs and engines together is one for each.
+SCOPES: Mapping[str, frozenset[str]] = defaultdict(
+    frozenset,
+    {
+        Measure.LAG: frozenset({"tenant", "job", "engine"}),
+        Measure.FAILURES: frozenset({"tenant", "job", "engine"}),
+        Measure.DEAD_LETTERS: frozenset({"tenant", "job", "engine"}),
+        Measure.QUEUE_AGE: frozenset({"job"}),
+        Measure.ENGINE: frozenset({"engine"}),
+        Measure.LIMIT: frozenset({"tenant"}),
+    },
+)
