@@ -61,6 +61,7 @@ READING = {
     "jobs:job",
     "jobs:record_json",
     "tenants:tenants_alias",
+    "usage:metrics",
     "usage:transcription",
     "conversations:call",
     "conversations:call_audio",
