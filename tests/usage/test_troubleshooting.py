@@ -165,3 +165,10 @@ def test_a_poll_is_204_until_something_changes(client_for, people, job):
     assert client.get(url, headers=poll).status_code == 204
     JobDefinition.objects.update(enabled=False)
     assert client.get(url, headers=poll).status_code == 200
+
+
+def test_the_verdict_is_a_word_and_not_a_colour_alone(client_for, people, job):
+    JobDefinition.objects.update(enabled=False)
+    text = client_for(people.platform_admin).get(reverse("usage:troubleshooting", args=[job.pk])).content.decode()
+    assert "Mend it" in text
+    assert "In order" in text

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.policy import viewer
@@ -30,4 +31,6 @@ class CheckList(StatementsPage):
             }
             for line in check_list(tenant)
         ]
-        return self.show(self.context(lines=lines, subtitle=tenant.name), stamp=stamp_of(lines))
+        return self.show(
+            self.context(lines=lines, subtitle=tenant.name, failed_label=_("Missing")), stamp=stamp_of(lines)
+        )

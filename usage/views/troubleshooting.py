@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.policy import viewer
@@ -34,4 +35,6 @@ class Troubleshooting(Page):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page or its region."""
         lines = walk(self.job, viewer(request))
-        return self.show(self.context(lines=lines, subtitle=self.job.name), stamp=stamp_of(lines))
+        return self.show(
+            self.context(lines=lines, subtitle=self.job.name, failed_label=_("Mend it")), stamp=stamp_of(lines)
+        )
