@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.permissions import (
     ROLE_PERMISSIONS,
     ROLE_SCOPES,
+    SYSTEM_CODES,
     TENANT_CODES,
     VIEWING_PERMISSIONS,
     AccessScope,
@@ -59,10 +60,15 @@ class Role(models.Model):
 
     @property
     def permissions(self) -> frozenset[str]:
-        """The codes; codes that no longer exist are ignored, and a tenant's role never holds the platform's."""
+        """The codes; codes that no longer exist are ignored.
+
+        A tenant's role never holds the platform's, and one of a narrower scope none that concern all tenants.
+        """
         if self.key:
             return ROLE_PERMISSIONS.get(self.key, frozenset())
-        return frozenset(self.granted) if self.platform else frozenset(self.granted) & TENANT_CODES
+        if not self.platform:
+            return frozenset(self.granted) & TENANT_CODES
+        return frozenset(self.granted) - (SYSTEM_CODES if self.scope != AccessScope.SYSTEM else frozenset())
 
     @property
     def reach(self) -> str:
@@ -142,6 +148,11 @@ class User(AbstractBaseUser):
     def scope(self) -> str:
         """How far the rights reach: system, managed_groups or user."""
         return self.role.reach
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the rights reach all tenants: platform staff of the scope "system" while they view none of them."""
+        return self.tenant.is_system and self.scope == AccessScope.SYSTEM and self.viewing is None
 
     @property
     def stands_in(self) -> uuid.UUID:

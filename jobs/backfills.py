@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.services import grouped
 from core.errors import InvalidInput
 from jobs.models import Continuation, DataSource, JobDefinition, Schedule
@@ -30,6 +31,7 @@ def start_backfill(
     expected: int,
     actor: str,
     audit_tenant: Tenant,
+    editor: User | None = None,
 ) -> JobDefinition:
     """Make the job and start it; ``expected`` conversations were found by the estimate.
 
@@ -42,7 +44,12 @@ def start_backfill(
         tenant_id=audit_tenant.pk, actor=actor, action="job.backfill_started", target_type="job", target_id=""
     ) as entry:
         saved = save_job(
-            job=None, values={**values, **FIXED}, tenant_groups=tenant_groups, publish_to=publish_to, **who
+            job=None,
+            values={**values, **FIXED},
+            tenant_groups=tenant_groups,
+            publish_to=publish_to,
+            editor=editor,
+            **who,
         )
         entry.target_id = str(saved.pk)
         Continuation.objects.filter(job=saved).update(expected=expected)

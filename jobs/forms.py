@@ -6,9 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
@@ -18,6 +20,7 @@ from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
 from jobs.selectors import known_tags
 from jobs.sources import MOST_LAG_S, MOST_MINUTES, MOST_PER_MINUTE, deprecated_barred
 from queues.models import AccessScope, ProcessingQueue
+from queues.reach import OF_SOME, within_reach
 from tenants.forms import ScopeFields
 
 SWEEP_FIELDS = ("ended_records", "throttle", "budget_minutes", "lag_target_s")
@@ -146,6 +149,8 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
         self.job, self.kind = job, kind
         super().__init__(*args, **kwargs)
         self.offer_scope(editor, job)
+        if not editor.everywhere:
+            self._offer_own(editor)
         for name in ("clear_tag", "assign_tag"):
             widget: SuggestedInput = self.fields[name].widget  # type: ignore[assignment]
             widget.suggestions = known_tags()
@@ -161,6 +166,19 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             (str(_("After success")), ["clear_tag", "assign_tag", "publish_to"]),
             (str(_("Schedule")), ["schedule", "start_at", "weekday", "month_day", "cron", "time_zone"]),
         ]
+
+    def _offer_own(self, editor: User) -> None:
+        """To staff of some groups: scopes that name tenants, and queues of theirs besides those that are stored."""
+        fields: Any = self.fields
+        fields["access_scope"].choices = [choice for choice in AccessScope.choices if choice[0] in OF_SOME]
+        own = Q(pk__in=within_reach(ProcessingQueue.objects.all(), editor).values("pk"))
+        stored = self.job
+        for name, kept in (
+            ("source_queue", Q(pk=stored.source_queue_id) if stored else Q(pk=None)),
+            ("publish_to", Q(fed_by=stored) if stored else Q(pk=None)),
+        ):
+            if name in fields:
+                fields[name].queryset = ProcessingQueue.objects.filter(own | kept).order_by("name").distinct()
 
     def _offer_sources(self) -> None:
         """The deprecated source only where it may be chosen."""

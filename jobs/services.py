@@ -9,6 +9,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.rivals import whose_change
 from audit.services import append, changes
 from core.bell import ring_after_commit
@@ -24,6 +25,7 @@ from jobs.policy import policy_values
 from jobs.schedules import TIMED, next_starts
 from jobs.sources import source_values
 from queues.models import AccessScope, ProcessingQueue
+from queues.reach import demand_queues, demand_scope
 from tenants.models import Tenant, TenantGroup
 
 NOT_SET_BY_PEOPLE = {
@@ -45,13 +47,15 @@ def save_job(
     publish_to: Sequence[ProcessingQueue],
     actor: str,
     audit_tenant: Tenant,
+    editor: User | None = None,
 ) -> JobDefinition:
     """Create a job (``job`` None) or change the given version of one.
 
     Raises InvalidInput naming field and rule (a scope without its tenant, an engine that is missing, filters, cron, a
-    queue that another enabled job reads), Conflict when somebody saved it in the meantime. A disabled job is not paused.
+    queue that another enabled job reads, a scope or queue beyond the reach of ``editor``), Conflict when somebody saved it in the meantime. A disabled job is not paused.
     """
     values = checked_values(job, values, tenant_groups, publish_to)
+    _demand_reach(job, values, tenant_groups, publish_to, editor)
     with transaction.atomic():
         if values["enabled"]:
             _check_sole_reader(job, values["source_queue"])
@@ -81,6 +85,23 @@ def save_job(
         left = Record.objects.filter(job=saved)
         abort_records(records=left, actor=actor, audit_tenant=audit_tenant, chosen="job disabled")
     return saved
+
+
+def _demand_reach(
+    job: JobDefinition | None,
+    values: dict[str, Any],
+    tenant_groups: Sequence[TenantGroup],
+    publish_to: Sequence[ProcessingQueue],
+    editor: User | None,
+) -> None:
+    """Also a job of the editor's own tenants must not take from a queue of others, or put into one."""
+    scope, tenant = values["access_scope"], values["tenant"]
+    demand_scope(field="access_scope", scope=scope, tenant=tenant, groups=tenant_groups, editor=editor)
+    source = [values["source_queue"]] if values["source_queue"] is not None else []
+    read = [job.source_queue] if job is not None and job.source_queue is not None else []
+    demand_queues(field="source_queue", chosen=source, stored=read, editor=editor)
+    fed = list(job.publish_to.all()) if job is not None else []
+    demand_queues(field="publish_to", chosen=publish_to, stored=fed, editor=editor)
 
 
 def _settings_of(job: JobDefinition | None) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from django.urls import path
 
 from accounts.permissions import Permission
 from accounts.policy import requires
+from jobs.models import JobDefinition
 from jobs.views import backfill, bulk, definitions, editing, logs, monitoring, record, records
+from queues.reach import View, on_own
 
 app_name = "jobs"
 
@@ -15,6 +17,12 @@ JOB = "transcription/jobs/<int:pk>/"
 RECORD = "transcription/jobs/<int:job_pk>/records/<int:pk>/"
 BULK = "transcription/bulk-actions/<uuid:pk>/"
 
+
+def change(view: View) -> View:
+    """What changes a job as a whole: nobody else's tenants may be in its scope."""
+    return edit(on_own(JobDefinition)(view))
+
+
 urlpatterns = [
     path("transcription/jobs/", look(definitions.JobList.as_view()), name="jobs"),
     path("transcription/jobs/bulk/", edit(definitions.JobBulk.as_view()), name="jobs_bulk"),
@@ -22,15 +30,15 @@ urlpatterns = [
     path("transcription/jobs/add/", edit(editing.JobPage.as_view()), name="add"),
     path("transcription/jobs/backfill/", edit(backfill.BackfillPage.as_view()), name="backfill"),
     path(JOB, look(definitions.job), name="job"),
-    path(f"{JOB}edit/", edit(editing.JobPage.as_view()), name="edit"),
-    path(f"{JOB}delete/", edit(definitions.JobDelete.as_view()), name="delete"),
-    path(f"{JOB}start/", edit(definitions.JobStart.as_view()), name="start"),
-    path(f"{JOB}clone/", edit(editing.JobClone.as_view()), name="clone"),
-    path(f"{JOB}pause/", edit(definitions.JobPause.as_view()), name="pause"),
-    path(f"{JOB}stop/", edit(definitions.JobStop.as_view()), name="stop"),
-    path(f"{JOB}enable/", edit(definitions.JobEnable.as_view()), name="enable"),
-    path(f"{JOB}token/", edit(backfill.TokenPage.as_view()), name="token"),
-    path(f"{JOB}token/reset/", edit(backfill.TokenReset.as_view()), name="token_reset"),
+    path(f"{JOB}edit/", change(editing.JobPage.as_view()), name="edit"),
+    path(f"{JOB}delete/", change(definitions.JobDelete.as_view()), name="delete"),
+    path(f"{JOB}start/", change(definitions.JobStart.as_view()), name="start"),
+    path(f"{JOB}clone/", change(editing.JobClone.as_view()), name="clone"),
+    path(f"{JOB}pause/", change(definitions.JobPause.as_view()), name="pause"),
+    path(f"{JOB}stop/", change(definitions.JobStop.as_view()), name="stop"),
+    path(f"{JOB}enable/", change(definitions.JobEnable.as_view()), name="enable"),
+    path(f"{JOB}token/", change(backfill.TokenPage.as_view()), name="token"),
+    path(f"{JOB}token/reset/", change(backfill.TokenReset.as_view()), name="token_reset"),
     path(f"{JOB}latest-run/", look(monitoring.LatestRun.as_view()), name="latest_run"),
     path(f"{JOB}runs/", look(monitoring.RunList.as_view()), name="runs"),
     path(f"{JOB}records/", look(records.RecordList.as_view()), name="records"),

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.permissions import Permission
-from accounts.policy import requires
+from accounts.policy import everywhere, requires
 from jobs.views import errors, workers
 
 app_name = "workers"
@@ -14,6 +14,6 @@ edit = requires(Permission.JOBS_EDIT)
 urlpatterns = [
     path("error-classes/", look(errors.ErrorClasses.as_view()), name="error_classes"),
     path("workers/", look(workers.WorkerList.as_view()), name="list"),
-    path("workers/bulk/", edit(workers.WorkerBulk.as_view()), name="bulk"),
-    path("workers/<uuid:pk>/stop/", edit(workers.WorkerStop.as_view()), name="stop"),
+    path("workers/bulk/", edit(everywhere(workers.WorkerBulk.as_view())), name="bulk"),
+    path("workers/<uuid:pk>/stop/", edit(everywhere(workers.WorkerStop.as_view())), name="stop"),
 ]

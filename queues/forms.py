@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from core.forms import EnableField, VersionedForm
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueueScope
+from queues.reach import OF_SOME
 from queues.replication.copies import OWN_FIELDS, copy_of
 from tenants.forms import ScopeFields
 
@@ -43,6 +44,8 @@ class QueueForm(ScopeFields, VersionedForm):
         self.queue = queue
         super().__init__(*args, **kwargs)
         self.offer_scope(editor, queue)
+        if not editor.everywhere:
+            self.fields["scope"].choices = [choice for choice in QueueScope.choices if choice[0] in OF_SOME]  # type: ignore[attr-defined]
         if queue is not None and copy_of(queue) is not None:
             for name in self.fields.keys() - OWN_FIELDS - {"version"}:
                 self.fields[name].disabled = True

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from audit.rivals import whose_change
 from audit.services import append, changes
 from core.bell import ring_after_commit
@@ -17,6 +18,7 @@ from core.errors import Conflict, InvalidInput
 from core.moves import move
 from queues.events import Event, RecordType
 from queues.models import ProcessingQueue, QueuePurge, QueueScope
+from queues.reach import demand_scope
 from queues.replication.copies import demand_own
 from queues.replication.outbox import record_saved
 from queues.selectors import pending_in
@@ -114,15 +116,18 @@ def save_queue(
     tenant_groups: Sequence[TenantGroup],
     actor: str,
     audit_tenant: Tenant,
+    editor: User | None = None,
 ) -> ProcessingQueue:
     """Create a queue (``queue`` None) or change the given version of one.
 
-    Raises InvalidInput (no event, an event of another record type, a scope without its tenant or groups) and
-    Conflict when somebody saved the queue in the meantime (hostile 3F7), or when it follows another installation and
+    Raises InvalidInput (no event, an event of another record type, a scope without its tenant or groups, one beyond
+    the reach of ``editor``) and Conflict when somebody saved the queue in the meantime (hostile 3F7), or when it follows another installation and
     more than its status changes, or is being deleted. What is replicated is pending for the pairing server with the
     commit.
     """
     _check(values, tenant_groups)
+    scope, tenant = values["scope"], values["tenant"]
+    demand_scope(field="scope", scope=scope, tenant=tenant, groups=tenant_groups, editor=editor)
     old: dict[str, Any] = {}
     if queue is None:
         saved = ProcessingQueue.objects.create(**values)

@@ -9,7 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import ActionsColumn, NumberColumn, PageTable, SelectionColumn, TimeColumn, badge, link, links
+from core.tables import EMPTY, ActionsColumn, NumberColumn, PageTable, SelectionColumn, TimeColumn, badge, link, links
 from queues.describing import rate_text, replication_text, scope_text, state_badges, state_words
 from queues.events import event_label
 from queues.models import ProcessingQueue
@@ -42,8 +42,16 @@ class QueueTable(PageTable):
     class Meta(PageTable.Meta):
         order_by = "name"
 
-    def __init__(self, *args: Any, readings: Mapping[int, Reading], may_edit: bool = False, **kwargs: Any) -> None:
-        self.readings = readings
+    def __init__(
+        self,
+        *args: Any,
+        readings: Mapping[int, Reading],
+        may_edit: bool = False,
+        own: frozenset[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Of ``own`` queues alone the viewer may change the settings; None, of all.
+        self.readings, self.own = readings, own
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection", "actions"))
 
     def render_name(self, value: str, record: ProcessingQueue) -> str:
@@ -117,4 +125,6 @@ class QueueTable(PageTable):
 
     def render_actions(self, record: ProcessingQueue) -> str:
         """Edit; the name leads to the page with all the rest."""
+        if self.own is not None and record.pk not in self.own:
+            return EMPTY
         return links([(reverse("queues:edit", args=[record.pk]), _("Edit"))])

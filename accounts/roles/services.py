@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Role, User
-from accounts.permissions import ALL_CODES, PLATFORM_CODES, AccessScope, DefaultRole
+from accounts.permissions import ALL_CODES, PLATFORM_CODES, SYSTEM_CODES, AccessScope, DefaultRole
 from accounts.roles.grid import label_of
 from accounts.roles.selectors import administers, administrators, is_platform_staff, last_change
 from accounts.security_models import TenantSignIn
@@ -50,6 +50,7 @@ def save_role(
     _demand_held(after - before, editor)
     _check_rights(tenant, after - before)
     _check_scope(role, tenant, scope, editor)
+    _check_reach(after - before, scope)
     saved = Role(tenant=tenant, platform=tenant.is_system) if role is None else copy(role)
     saved.name, saved.scope, saved.granted = name.strip(), scope, sorted(after)
     if role is None or saved.name != role.name:
@@ -214,6 +215,12 @@ def _check_scope(role: Role | None, tenant: Tenant, scope: str, editor: User) ->
     reach = reach_of(editor, platform=tenant.is_system)
     if (role is None or scope != role.scope) and not AccessScope.within(scope, reach):
         raise NotAllowed(_("Your own access scope is narrower, so you cannot give this one."))
+
+
+def _check_reach(added: frozenset[str], scope: str) -> None:
+    if added & SYSTEM_CODES and scope != AccessScope.SYSTEM:
+        text = _("“%(right)s” concerns all tenants, so it needs the access scope “System”.")
+        raise InvalidInput("granted", text % {"right": label_of(min(added & SYSTEM_CODES))})
 
 
 def _changed_by(role: Role) -> str:

@@ -103,6 +103,7 @@ class BackfillPage(JobPage):
             expected=estimate.found,
             actor=user.actor,
             audit_tenant=user.tenant,
+            editor=user,
         )
         messages.success(self.request, _("The backfill “%(name)s” has started.") % {"name": job.name})
         return redirect("jobs:latest_run", pk=job.pk)

@@ -25,6 +25,7 @@ from jobs.pulse import pulse_of_all
 from jobs.selectors import jobs_for_pages
 from jobs.services import delete_job, pause_job, set_enabled, start_job
 from jobs.tables import JobTable
+from queues.reach import within_reach
 
 TITLE = gettext_lazy("Jobs")
 SKIPPED_SHOWN = 10
@@ -145,8 +146,16 @@ class JobBulk(BulkMixin, JobList):
     def perform(self, action: str, rows: QuerySet[JobDefinition]) -> str:
         """Through the services, job by job; what was skipped is named with the reason."""
         user = viewer(self.request)
-        jobs = rows.select_related("source_queue").order_by("name")
+        jobs = within_reach(rows, user).select_related("source_queue").order_by("name")
+        beyond = rows.count() - len(jobs)
         done = change_jobs(jobs=jobs, action=action, actor=user.actor, audit_tenant=user.tenant)
+        if beyond:
+            text = ngettext(
+                "%(n)s job was skipped: it serves tenants beyond the groups that you manage.",
+                "%(n)s jobs were skipped: they serve tenants beyond the groups that you manage.",
+                beyond,
+            )
+            messages.warning(self.request, text % {"n": f"{beyond:,}"})
         for name, why in done.skipped[:SKIPPED_SHOWN]:
             messages.warning(self.request, _("“%(name)s” was skipped: %(why)s") % {"name": name, "why": why})
         if len(done.skipped) > SKIPPED_SHOWN:

@@ -112,6 +112,7 @@ class JobPage(FormPage):
             publish_to=list(form.cleaned_data["publish_to"]),
             actor=user.actor,
             audit_tenant=user.tenant,
+            editor=user,
         )
 
     def save_and_start(self, form: JobForm) -> JobDefinition:

@@ -28,6 +28,7 @@ from jobs.selectors import jobs_for_pages, latest_pass, latest_run, runs_of
 from jobs.sweep_progress import progress_of
 from jobs.tables import RunTable
 from jobs.views.definitions import delete_message, job_crumbs
+from queues.reach import beyond_text, is_within
 
 TABS = [
     ("jobs:latest_run", gettext_lazy("Latest run")),
@@ -131,6 +132,8 @@ class JobTab(Page):
         """Start, Pause and Stop, or Enable; Edit; Clone; Delete with the count. A poll shows none of them."""
         if self.polled or not viewer(self.request).has(Permission.JOBS_EDIT):
             return {}
+        if not is_within(self.job, viewer(self.request)):
+            return {"beyond": beyond_text(self.job)}
         states = {"enabled": ["start", "pause", "stop"], "paused": ["start", "stop"], "disabled": ["enable"]}
         names = ["edit", "clone", "delete", *states[self.job.status]]
         urls = {f"{name}_url": reverse(f"jobs:{name}", args=[self.job.pk]) for name in names}

@@ -45,7 +45,7 @@ class WorkerList(ListPage):
 
     def may_edit(self) -> bool:
         """Stopping a worker is for those who may stop jobs."""
-        return viewer(self.request).has(Permission.JOBS_EDIT)
+        return viewer(self.request).everywhere and viewer(self.request).has(Permission.JOBS_EDIT)
 
     def table_arguments(self) -> dict[str, Any]:
         """Row actions and check boxes for those who may act."""

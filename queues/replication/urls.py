@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.permissions import Permission
-from accounts.policy import requires
+from accounts.policy import everywhere, requires
 from queues.replication.views import conflicts, server
 
 app_name = "pairing"
@@ -23,9 +23,9 @@ urlpatterns = [
     path("try-now/", edit(server.TryNow.as_view()), name="try_now"),
     path("unpair/", edit(server.Unpair.as_view()), name="unpair"),
     path("conflicts/", queues_look(conflicts.ConflictList.as_view()), name="conflicts"),
-    path("conflicts/bulk/", queues_edit(conflicts.ConflictBulk.as_view()), name="conflicts_bulk"),
+    path("conflicts/bulk/", queues_edit(everywhere(conflicts.ConflictBulk.as_view())), name="conflicts_bulk"),
     path(ONE, queues_look(conflicts.ConflictPage.as_view()), name="conflict"),
-    path(f"{ONE}take/", queues_edit(conflicts.TakeTheirs.as_view()), name="take"),
-    path(f"{ONE}keep/", queues_edit(conflicts.KeepOurs.as_view()), name="keep"),
-    path(f"{ONE}rename/", queues_edit(conflicts.RenameTheirs.as_view()), name="rename"),
+    path(f"{ONE}take/", queues_edit(everywhere(conflicts.TakeTheirs.as_view())), name="take"),
+    path(f"{ONE}keep/", queues_edit(everywhere(conflicts.KeepOurs.as_view())), name="keep"),
+    path(f"{ONE}rename/", queues_edit(everywhere(conflicts.RenameTheirs.as_view())), name="rename"),
 ]

@@ -19,6 +19,7 @@ from core.pages import Crumbs, FormPage, ListPage, Text
 from queues.filters import QueueFilter
 from queues.forms import QueueForm, initial_of
 from queues.models import ProcessingQueue
+from queues.reach import within_reach
 from queues.readers import Reading, readings
 from queues.replication.copies import copy_of
 from queues.replication.selectors import open_conflicts
@@ -65,7 +66,12 @@ class QueueList(ListPage):
 
     def table_arguments(self) -> dict[str, Any]:
         """Row actions for those who may edit; the readers."""
-        return {"may_edit": viewer(self.request).has(Permission.QUEUES_EDIT), "readings": self.readings}
+        user = viewer(self.request)
+        may_edit = user.has(Permission.QUEUES_EDIT)
+        own = None
+        if may_edit and not user.everywhere:
+            own = frozenset(within_reach(ProcessingQueue.objects.all(), user).values_list("pk", flat=True))
+        return {"may_edit": may_edit, "own": own, "readings": self.readings}
 
     def actions(self) -> list[dict[str, Any]]:
         """Add."""
@@ -103,7 +109,16 @@ class QueueBulk(QueueList):
         action = request.POST.get("action")
         if action not in {"enable", "disable", "pause", "resume"}:
             raise InvalidInput("action", _("There is no such action."))
-        user, queues = viewer(request), list(self.chosen(request.POST))
+        user, chosen = viewer(request), self.chosen(request.POST)
+        queues = list(within_reach(chosen, user))
+        skipped = chosen.count() - len(queues)
+        if skipped:
+            text = ngettext(
+                "%(n)s queue was skipped: it serves tenants beyond the groups that you manage.",
+                "%(n)s queues were skipped: they serve tenants beyond the groups that you manage.",
+                skipped,
+            )
+            messages.warning(request, text % {"n": skipped})
         if action in {"enable", "disable"}:
             enabled = action == "enable"
             changed = set_enabled(queues=queues, enabled=enabled, actor=user.actor, audit_tenant=user.tenant)
@@ -165,6 +180,7 @@ class QueuePage(FormPage):
             tenant_groups=form.groups_of_scope(),
             actor=user.actor,
             audit_tenant=user.tenant,
+            editor=user,
         )
         messages.success(self.request, _("The queue “%(name)s” was saved.") % {"name": saved.name})
         for warning in self.reading.warnings():

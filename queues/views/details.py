@@ -18,6 +18,7 @@ from queues.describing import rate_text, replication_text, scope_text, state_wor
 from queues.emptying import abort_emptying, delete_queue, purge
 from queues.events import event_label
 from queues.models import ProcessingQueue, QueuePurge
+from queues.reach import beyond_text, is_within
 from queues.readers import Reading, readings
 from queues.replication.copies import detach
 from queues.replication.selectors import following_of, sending_of
@@ -64,6 +65,8 @@ class QueueDetails(Page):
         items = oldest_items(queue, seen, size if size in PEEKS else PEEKS[0])
         peek = [(item, event_label(item.event)) for item in items]
         emptying = last_purge(queue)
+        may_edit = viewer(request).has(Permission.QUEUES_EDIT)
+        beyond = beyond_text(queue) if may_edit and not is_within(queue, viewer(request)) else ""
         context = self.context(
             **queue_head(queue, "queues:queue"),
             reading=reading,
@@ -77,7 +80,8 @@ class QueueDetails(Page):
             events=[event_label(event) for event in queue.events],
             peek=peek,
             peeks=PEEKS,
-            may_edit=viewer(request).has(Permission.QUEUES_EDIT),
+            may_edit=may_edit and not beyond,
+            beyond=beyond,
             purge_message=purge_message(queue),
             delete_message=delete_message(queue),
             drain_message=drain_message(queue),

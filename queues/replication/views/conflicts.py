@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.models import User
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from audit.services import grouped
@@ -28,6 +29,11 @@ from queues.selectors import pending_in
 
 LIST = gettext_lazy("Conflicts")
 KEPT = gettext_lazy("What stands here stays as it is. Later changes at the origin come as new conflicts.")
+
+
+def may_decide(user: User) -> bool:
+    """Deciding changes queues, and what a queue of the other installation serves is not known to be within a group."""
+    return user.everywhere and user.has(Permission.QUEUES_EDIT)
 
 
 class ConflictList(ListPage):
@@ -53,7 +59,7 @@ class ConflictList(ListPage):
 
     def may_edit(self) -> bool:
         """Deciding changes queues."""
-        return viewer(self.request).has(Permission.QUEUES_EDIT)
+        return may_decide(viewer(self.request))
 
     def table_arguments(self) -> dict[str, Any]:
         """Check boxes for those who may decide."""
@@ -148,7 +154,7 @@ class ConflictPage(Page):
             unknown=unknown(conflict) if is_open and conflict.kind == Kind.SAVED else [],
             pending=pending_in(conflict.queue) if conflict.queue else 0,
             badge=BADGES[conflict.state],
-            may_decide=is_open and viewer(request).has(Permission.QUEUES_EDIT),
+            may_decide=is_open and may_decide(viewer(request)),
             may_rename=can_rename(conflict),
             take_message=take_message(conflict),
             keep_message=KEPT,

@@ -164,7 +164,8 @@ class RouteCheck:
             return NOT_A_VERB if seen else NOT_A_VERB | MISSING
         if not seen:
             return MISSING
-        if row.needs and cell.who not in WHO[row.needs]:
+        needs = row.needs if isinstance(row.needs, str) else row.needs.get(cell.relation, "")
+        if needs and cell.who not in WHO[needs]:
             return REFUSED
         if row.export_needs and "format=" in cell.url and cell.who not in WHO[row.export_needs]:
             return REFUSED

@@ -7,7 +7,7 @@ To add a route, add one line to ``ROUTES``: ``"app:name": Row("right.code", "GET
 - ``verbs``: what it answers; every other verb of ``VERBS`` must be 405.
 - ``at``: the kind of object in its address (``SEES`` says who sees which; tests/security/matrix/world.py makes them).
   ``fixed`` names further parts of the address: another kind, of which the first object is taken, or a literal in ``=``.
-- ``needs``: a right on the object beyond the one that opens the route (a line of ``WHO``).
+- ``needs``: a right on the object beyond the one that opens the route (a line of ``WHO``); ``{relation: line}`` per object.
 - ``get`` and ``post``: the statuses of a success, when they are not the usual ones; ``{relation: statuses}`` per object.
 - ``valid``: a body that must be accepted (302) from everybody who may post; its values may name kinds as ``@kind``.
 - ``query``: addresses tried besides the bare one; ``?format=csv`` comes by itself for ``listing=True``.
@@ -85,9 +85,11 @@ WHO = {
     "jobs.records.edit": "PR",
     "allowed_addresses.edit": "PR",
     "pairing.view": "PRW",
-    "pairing.edit": "PR",
+    "pairing.edit": "P",
     # Staff of some groups would widen their own reach by them.
     "tenant_groups.edit": "P",
+    # What concerns all tenants is not for staff of some groups.
+    "everywhere": "P",
     # On an object that one sees:
     "playback": "ASTUINCV",
     "download": "STICV",
@@ -106,11 +108,11 @@ SEES: dict[str, dict[str, str]] = {
     # Platform staff see their own chain and what they did themselves.
     "audit entry": {"own": "TUV", "foreign": "", "unknown": ""},
     "address": {"there": "PRW", "unknown": ""},
-    "queue": {"there": "PRW", "unknown": ""},
+    "queue": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
     "queue conflict": {"there": "PRW", "unknown": ""},
     "engine": {"there": "PRW", "unknown": ""},
     "engine test": {"there": "PRW", "unknown": ""},
-    "job": {"there": "PRW", "unknown": ""},
+    "job": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
     "job with a token": {"there": "PRW", "unknown": ""},
     "worker": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
@@ -143,7 +145,7 @@ class Row:
     at: str = ""
     fixed: Mapping[str, str] = field(default_factory=dict)
     param: str = "pk"
-    needs: str = ""
+    needs: str | Mapping[str, str] = ""
     post_needs: str = ""
     get: PerObject = SHOWN
     post: PerObject = POSTED
@@ -161,6 +163,8 @@ class Row:
 AGAIN: Statuses = frozenset({200, 302})
 
 BOTH = "GET POST"
+# Staff of some groups change only what serves nobody else; the first queue and job serve all.
+OWN: Mapping[str, str] = {"of all": "everywhere"}
 CALLS = "calls.own.view calls.others.view"
 BUILT_IN: Mapping[str, Statuses] = {"built in": REFUSED}
 
@@ -263,17 +267,17 @@ ROUTES: dict[str, Row] = {
     "queues:add": Row("queues.edit", BOTH),
     "queues:bulk": Row("queues.edit", "POST"),
     "queues:queue": Row("queues.view", at="queue", listing=True),
-    "queues:edit": Row("queues.edit", BOTH, at="queue"),
-    "queues:pause": Row("queues.edit", "POST", at="queue"),
-    "queues:resume": Row("queues.edit", "POST", at="queue"),
-    "queues:enable": Row("queues.edit", "POST", at="queue"),
-    "queues:drain": Row("queues.edit", BOTH, at="queue"),
+    "queues:edit": Row("queues.edit", BOTH, at="queue", needs=OWN),
+    "queues:pause": Row("queues.edit", "POST", at="queue", needs=OWN),
+    "queues:resume": Row("queues.edit", "POST", at="queue", needs=OWN),
+    "queues:enable": Row("queues.edit", "POST", at="queue", needs=OWN),
+    "queues:drain": Row("queues.edit", BOTH, at="queue", needs=OWN),
     "dead_letters:list": Row("queues.view", at="queue", listing=True),
     "dead_letters:bulk": Row("jobs.records.edit", "POST", at="queue"),
-    "queues:purge": Row("queues.edit", BOTH, at="queue"),
-    "queues:keep": Row("queues.edit", "POST", at="queue"),
-    "queues:delete": Row("queues.edit", BOTH, at="queue"),
-    "queues:detach": Row("queues.edit", BOTH, at="queue"),
+    "queues:purge": Row("queues.edit", BOTH, at="queue", needs=OWN),
+    "queues:keep": Row("queues.edit", "POST", at="queue", needs=OWN),
+    "queues:delete": Row("queues.edit", BOTH, at="queue", needs=OWN),
+    "queues:detach": Row("queues.edit", BOTH, at="queue", needs=OWN),
     "alerts:list": Row("jobs.view", listing=True),
     "alerts:history": Row("jobs.view", listing=True),
     "alerts:bulk": Row("jobs.edit", "POST"),
@@ -289,11 +293,11 @@ ROUTES: dict[str, Row] = {
     "pairing:try_now": Row("pairing.edit", "POST"),
     "pairing:unpair": Row("pairing.edit", BOTH),
     "pairing:conflicts": Row("queues.view", listing=True),
-    "pairing:conflicts_bulk": Row("queues.edit", "POST"),
+    "pairing:conflicts_bulk": Row("everywhere", "POST"),
     "pairing:conflict": Row("queues.view", at="queue conflict"),
-    "pairing:take": Row("queues.edit", BOTH, at="queue conflict"),
-    "pairing:keep": Row("queues.edit", BOTH, at="queue conflict"),
-    "pairing:rename": Row("queues.edit", BOTH, at="queue conflict"),
+    "pairing:take": Row("everywhere", BOTH, at="queue conflict"),
+    "pairing:keep": Row("everywhere", BOTH, at="queue conflict"),
+    "pairing:rename": Row("everywhere", BOTH, at="queue conflict"),
     # The other installation alone comes in, by its signature; a session gives nothing.
     "pairing_wire:ping": Row(PUBLIC, "POST", post=frozenset({401, 429})),
     "pairing_wire:queues": Row(PUBLIC, "POST", post=frozenset({401, 429})),
@@ -313,16 +317,16 @@ ROUTES: dict[str, Row] = {
     "jobs:definitions": Row("jobs.view", get=GOES_ON),
     "jobs:add": Row("jobs.edit", BOTH),
     "jobs:job": Row("jobs.view", at="job", get=GOES_ON),
-    "jobs:edit": Row("jobs.edit", BOTH, at="job"),
-    "jobs:delete": Row("jobs.edit", BOTH, at="job"),
-    "jobs:start": Row("jobs.edit", "POST", at="job"),
-    "jobs:clone": Row("jobs.edit", BOTH, at="job"),
-    "jobs:pause": Row("jobs.edit", "POST", at="job", shared=True),
-    "jobs:stop": Row("jobs.edit", "POST", at="job", shared=True),
-    "jobs:enable": Row("jobs.edit", "POST", at="job"),
+    "jobs:edit": Row("jobs.edit", BOTH, at="job", needs=OWN),
+    "jobs:delete": Row("jobs.edit", BOTH, at="job", needs=OWN),
+    "jobs:start": Row("jobs.edit", "POST", at="job", needs=OWN),
+    "jobs:clone": Row("jobs.edit", BOTH, at="job", needs=OWN),
+    "jobs:pause": Row("jobs.edit", "POST", at="job", shared=True, needs=OWN),
+    "jobs:stop": Row("jobs.edit", "POST", at="job", shared=True, needs=OWN),
+    "jobs:enable": Row("jobs.edit", "POST", at="job", needs=OWN),
     "jobs:backfill": Row("jobs.edit", BOTH),
-    "jobs:token": Row("jobs.edit", BOTH, at="job with a token"),
-    "jobs:token_reset": Row("jobs.edit", BOTH, at="job with a token"),
+    "jobs:token": Row("jobs.edit", BOTH, at="job with a token", needs="everywhere"),
+    "jobs:token_reset": Row("jobs.edit", BOTH, at="job with a token", needs="everywhere"),
     "jobs:latest_run": Row("jobs.view", at="job"),
     "jobs:runs": Row("jobs.view", at="job", listing=True),
     "jobs:records": Row("jobs.view", at="job", listing=True),
@@ -341,8 +345,8 @@ ROUTES: dict[str, Row] = {
     # Workers
     "workers:error_classes": Row("jobs.view"),
     "workers:list": Row("jobs.view", listing=True),
-    "workers:bulk": Row("jobs.edit", "POST"),
-    "workers:stop": Row("jobs.edit", BOTH, at="worker"),
+    "workers:bulk": Row("everywhere", "POST"),
+    "workers:stop": Row("everywhere", BOTH, at="worker"),
     # Allowed addresses
     "tenants:allowed_addresses": Row("allowed_addresses.edit", listing=True),
     "tenants:allowed_address_add": Row("allowed_addresses.edit", BOTH),

@@ -224,11 +224,21 @@ def _pipeline(world: World, group: TenantGroup) -> None:
     )
     world.ids |= {
         "bulk action": {"another's": bulk.pk, "unknown": uuid.uuid4()},
-        "queue": {"there": queue.pk, "unknown": 2**40},
+        "queue": {
+            "of all": queue.pk,
+            "of acme's group": _narrow(ProcessingQueue(name="Narrow", events=[]), group),
+            "unknown": 2**40,
+        },
         "queue conflict": {"there": _conflict(), "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
-        "job": {"there": job.pk, "unknown": 2**40},
+        "job": {
+            "of all": job.pk,
+            "of acme's group": _narrow(
+                JobDefinition(name="Narrow", kind="transcription", settings=job.settings), group
+            ),
+            "unknown": 2**40,
+        },
         "job with a token": {"there": _job_with_token(engine).pk, "unknown": 2**40},
         "worker": {"there": make_worker().pk, "unknown": uuid.uuid4()},
         "record": {
@@ -246,6 +256,14 @@ def _pipeline(world: World, group: TenantGroup) -> None:
             "unknown": 2**40,
         },
     }
+
+
+def _narrow(row: ProcessingQueue | JobDefinition, group: TenantGroup) -> int:
+    """A queue or job that serves the group alone."""
+    setattr(row, "scope" if isinstance(row, ProcessingQueue) else "access_scope", "tenant_groups")
+    row.save()
+    row.tenant_groups.add(group)
+    return row.pk
 
 
 def _conflict() -> int:
