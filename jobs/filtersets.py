@@ -18,6 +18,7 @@ from jobs.models import JobDefinition, LogEntry, Record, Schedule
 from queues.models import AccessScope
 from tenants.selectors import visible_tenants
 
+NO_ERROR = "none"
 HEX = re.compile(r"[0-9a-f]{1,32}\Z")
 
 
@@ -123,6 +124,13 @@ class DeadLetterFilter(RecordFilter):
     )
     reason = None
     cause = django_filters.CharFilter(field_name="reason", max_length=80, label=gettext_lazy("Cause"))
+    signature = django_filters.CharFilter(
+        label=gettext_lazy("Error"), max_length=12, widget=forms.HiddenInput, method="by_signature"
+    )
+
+    def by_signature(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
+        """What its error has in common with others; ``NO_ERROR`` finds those without one."""
+        return queryset.filter(signature="" if value == NO_ERROR else value)
 
     def filter_queryset(self, queryset: QuerySet[Record]) -> QuerySet[Record]:
         """Failed is what counts as dead."""

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from jobs.models import DataSource, JobDefinition, Pass, Record
+from jobs.models import DataSource, ErrorSignature, JobDefinition, Pass, Record
 from jobs.selectors import reached
 from queues.events import REQUEUED
 from queues.models import ProcessingQueue, QueueItem
@@ -74,12 +74,13 @@ def set_aside(queue: ProcessingQueue, user: User) -> QuerySet[Record]:
 
 
 def causes_of(records: QuerySet[Record]) -> list[dict[str, Any]]:
-    """The causes of ``records``, most frequent first: state, reason, number, first and last seen, tenants, a sample.
+    """The causes of ``records``, most frequent first: state, reason, error signature with its text, number, first and last
+    seen, tenants, a sample.
 
-    Of very many the newest 10,000 are grouped.
+    A reason code alone would throw together what different errors broke. Of very many the newest 10,000 are grouped.
     """
     newest = records.select_related(None).order_by("-pk").values("pk")[:GROUPED]
-    groups = Record.objects.filter(pk__in=newest).order_by().values("state", "reason")
+    groups = Record.objects.filter(pk__in=newest).order_by().values("state", "reason", "signature")
     counted: Any = groups.annotate(
         number=Count("pk"),
         first=Min("finished_at"),
@@ -87,4 +88,9 @@ def causes_of(records: QuerySet[Record]) -> list[dict[str, Any]]:
         tenants=Count("tenant", distinct=True),
         sample=Max("last_error"),
     )
-    return list(counted.order_by("-number", "state", "reason")[:CAUSES])
+    found: list[dict[str, Any]] = list(counted.order_by("-number", "state", "reason", "signature")[:CAUSES])
+    known = ErrorSignature.objects.filter(digest__in={cause["signature"] for cause in found} - {""})
+    texts = dict(known.values_list("digest", "text"))
+    for cause in found:
+        cause["text"] = texts.get(cause["signature"], cause["sample"] if cause["signature"] else "")
+    return found

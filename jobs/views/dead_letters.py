@@ -16,7 +16,7 @@ from core.bulk import BulkMixin
 from core.outcomes import Reason
 from core.pages import COUNT_LIMIT, Crumbs, KeysetListPage, Text, whole, with_query
 from jobs.bulk_actions.freezing import Chosen, preview_action
-from jobs.filtersets import DeadLetterFilter
+from jobs.filtersets import NO_ERROR, DeadLetterFilter
 from jobs.models import Record
 from jobs.pulse import pulse_of_all
 from jobs.reading import GROUPED, causes_of, set_aside
@@ -85,6 +85,7 @@ class DeadLetterList(KeysetListPage):
             for name in ("before", "after", "from"):
                 query.pop(name, None)
             query["status"], query["cause"] = group["state"], group["reason"]
+            query["signature"] = group["signature"] or NO_ERROR
             group["label"] = Reason.label_of(group["reason"]) if group["reason"] else _("No reason was stored")
             group["state_label"] = Record.State(group["state"]).label
             group["url"] = with_query(reverse("dead_letters:list", args=[self.queue.pk]), query)

@@ -11,9 +11,10 @@ from django.utils import timezone
 from audit.models import AuditEntry
 from jobs.actions import retry_records
 from jobs.claiming import take_from_queue
-from jobs.models import JobDefinition, Record, RecordEvent
+from jobs.models import ErrorSignature, JobDefinition, Record, RecordEvent
 from jobs.requeueing import requeue_records
 from jobs.runs import current_run
+from jobs.signatures import signature_of
 from licensing.models import Bundle
 from licensing.services import grant
 from queues.events import Event
@@ -67,6 +68,25 @@ def test_the_page_groups_by_cause_with_first_and_last_seen_tenants_and_a_sample(
     for status, number in (("skipped", 1), ("any", 4), ("failed", 3)):
         assert len(root.get(page_of(queue, status=status)).context["table"].rows) == number
     assert root.get(page_of(queue, status="nonsense")).status_code == 400
+
+
+def test_causes_of_one_reason_are_told_apart_by_their_error_and_requeued_alone(root, queue, job, acme, globex):
+    for number, tenant in enumerate([acme, acme, globex]):
+        error = f"HTTP 503 after {number} s"
+        made = make_records(job, tenant, 1, state="failed", reason="engine_transient", last_error=error)
+        Record.objects.filter(pk=made[0].pk).update(signature=signature_of(error)[0])
+    make_records(job, acme, 1, state="failed", reason="engine_transient", last_error="HTTP 401", signature="a1")
+    make_records(job, acme, 1, state="failed", reason="engine_transient")
+    key, text = signature_of("HTTP 503 after 1 s")
+    ErrorSignature.objects.create(job=job, digest=key, text=text)
+    page = root.get(page_of(queue))
+    groups = [(g["signature"], g["number"], g["tenants"], g["text"]) for g in page.context["causes"]]
+    assert groups == [(key, 3, 2, "HTTP 503 after <n> s"), ("", 1, 1, ""), ("a1", 1, 1, "HTTP 401")]
+    assert "HTTP 503 after &lt;n&gt; s" in page.content.decode()
+    for group in page.context["causes"]:
+        assert len(root.get(group["url"]).context["table"].rows) == group["number"]
+    root.post(page.context["causes"][0]["requeue_url"], {"action": "requeue", "all_matching": "1", "confirmed": "1"})
+    assert QueueItem.objects.count() == 3
 
 
 def test_the_list_and_the_page_of_the_queue_count_dead_letters(root, queue, dead):
