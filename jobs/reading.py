@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Exists, Func, IntegerField, Max, Min, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Func, IntegerField, Max, Min, OuterRef, QuerySet, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -23,7 +23,7 @@ SET_ASIDE = (Record.State.FAILED, Record.State.SKIPPED)
 
 
 def readings_for(user: User) -> Mapping[int, Reading]:
-    """The jobs that read each queue, and their dead letters within the reach of ``user``; one query."""
+    """The jobs that read each queue, and their dead letters within the reach of ``user``, and those that publish to it."""
     # A thousand ids at most are looked at, however many there are.
     some = Record.objects.filter(reached(user), job=OuterRef(OuterRef("pk")), state=Record.State.FAILED)
     dead = _not_put_back(Record.objects.filter(pk__in=some.order_by("-pk").values("pk")[:COUNTED])).values("pk")
@@ -35,11 +35,20 @@ def readings_for(user: User) -> Mapping[int, Reading]:
     for job in jobs.order_by("name"):
         if job.source_queue_id is not None:
             by_queue[job.source_queue_id].append(job)
+    fed: dict[int, list[Reader]] = defaultdict(list)
+    feeding = JobDefinition.objects.filter(publish_to__isnull=False).annotate(
+        queue=F("publish_to"), running=Value(False)
+    )
+    for job in feeding.order_by("name"):
+        fed[job.queue].append(_reader(job))
     return {
         queue_id: Reading(
-            readers=tuple(_reader(job) for job in found), dead=sum(job.dead for job in found), most=COUNTED
+            readers=tuple(_reader(job) for job in by_queue[queue_id]),
+            feeders=tuple(fed[queue_id]),
+            dead=sum(job.dead for job in by_queue[queue_id]),
+            most=COUNTED,
         )
-        for queue_id, found in by_queue.items()
+        for queue_id in {*by_queue, *fed}
     }
 
 

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from queues.models import ProcessingQueue
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -24,10 +26,11 @@ class Reader:
 class Reading:
     """The jobs that read one queue, and how many of their records are dead letters that the viewer may see.
 
-    Dead letters are counted up to ``most`` a job and no further.
+    Dead letters are counted up to ``most`` a job and no further. ``feeders`` publish to the queue after success.
     """
 
     readers: tuple[Reader, ...] = ()
+    feeders: tuple[Reader, ...] = ()
     dead: int = 0
     most: int = 0
 
@@ -36,8 +39,22 @@ class Reading:
         """The number, or that there are more."""
         return f"{self.dead:,}+" if self.most and self.dead >= self.most else f"{self.dead:,}"
 
-    def warnings(self) -> list[str]:
-        """What is wrong with the readers: nobody takes anything, or several take it away from each other."""
+    def warnings(self, queue: ProcessingQueue) -> list[str]:
+        """What is wrong with the queue, in sentences."""
+        return self.about_filling(queue) + self.about_reading()
+
+    def about_filling(self, queue: ProcessingQueue) -> list[str]:
+        """Nothing fills the queue."""
+        if queue.events:
+            return []
+        if not self.feeders:
+            return [_("Nothing fills this queue: it has no event, and no job publishes to it.")]
+        if not any(feeder.reads for feeder in self.feeders):
+            return [_("Nothing fills this queue: it has no event, and the jobs that publish to it are disabled.")]
+        return []
+
+    def about_reading(self) -> list[str]:
+        """Nobody takes anything, or several take it away from each other."""
         if not self.readers:
             return [_("No job reads this queue.")]
         taking = sum(reader.reads for reader in self.readers)

@@ -120,7 +120,7 @@ def save_queue(
 ) -> ProcessingQueue:
     """Create a queue (``queue`` None) or change the given version of one.
 
-    Raises InvalidInput (no event, an event of another record type, a scope without its tenant or groups, one beyond
+    Raises InvalidInput (an event of another record type, a scope without its tenant or groups, one beyond
     the reach of ``editor``) and Conflict when somebody saved the queue in the meantime (hostile 3F7), or when it follows another installation and
     more than its status changes, or is being deleted. What is replicated is pending for the pairing server with the
     commit.
@@ -191,9 +191,7 @@ def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None
 
 
 def check_events(record_type: str, events: Sequence[str]) -> None:
-    """Raise InvalidInput unless a queue of the record type may have these events."""
-    if not events and RecordType(record_type).has_events:
-        raise InvalidInput("events", _("Choose at least one event, or the queue stays empty."))
+    """Raise InvalidInput unless a queue of the record type may have these events: none, if jobs publish to it."""
     if any(Event(event).record_type != record_type for event in events):
         raise InvalidInput("events", _("All events must belong to the record type of the queue."))
 

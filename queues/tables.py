@@ -87,7 +87,9 @@ class QueueTable(PageTable):
         reading = self.reading_of(record)
         jobs = [(link(reader.url, reader.name), badge(reader.state, reader.label)) for reader in reading.readers]
         label = _("Several jobs") if any(reader.reads for reader in reading.readers) else _("No job")
-        warnings = [(badge("warning", label, warning),) for warning in reading.warnings()]
+        said = [(_("Not filled"), text) for text in reading.about_filling(record)]
+        said += [(label, text) for text in reading.about_reading()]
+        warnings = [(badge("warning", short, text),) for short, text in said]
         return format_html_join("", "{} {}<br>", jobs) + format_html_join(" ", "{}", warnings)
 
     def value_jobs(self, record: ProcessingQueue) -> str:

@@ -166,7 +166,7 @@ class QueuePage(FormPage):
         """What nobody reads only grows, what several read they take away from each other: say so."""
         if self.queue is None:
             return {}
-        more = {"reading": self.reading, "warnings": self.reading.warnings(), "queue": self.queue}
+        more = {"reading": self.reading, "warnings": self.reading.warnings(self.queue), "queue": self.queue}
         return {**more, "copy": copy_of(self.queue)}
 
     def save(self, form: QueueForm) -> HttpResponseBase:
@@ -183,6 +183,6 @@ class QueuePage(FormPage):
             editor=user,
         )
         messages.success(self.request, _("The queue “%(name)s” was saved.") % {"name": saved.name})
-        for warning in self.reading.warnings():
+        for warning in self.reading.warnings(saved):
             messages.warning(self.request, warning)
         return redirect("queues:queue", pk=saved.pk)

@@ -70,7 +70,7 @@ class QueueDetails(Page):
         context = self.context(
             **queue_head(queue, "queues:queue"),
             reading=reading,
-            warnings=reading.warnings(),
+            warnings=reading.warnings(queue),
             came=rate_text(queue.came),
             went=rate_text(queue.went),
             empty_in=time_to_empty(queue),

@@ -166,7 +166,7 @@ QUEUE = {"name": "New", "enabled": "on", "scope": "global", "record_type": "call
 
 @row("queues:add")
 def _(world: World) -> Change:
-    return Change(world.root, QUEUE, {**QUEUE, "events": []})
+    return Change(world.root, QUEUE, {**QUEUE, "events": ["integration_event.created"]})
 
 
 @row("queues:edit")

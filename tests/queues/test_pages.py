@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from audit.models import AuditEntry
+from jobs.models import JobDefinition
 from queues.models import ProcessingQueue, QueueItem
 from tests.queues.filling import fill
 
@@ -40,10 +41,9 @@ def test_the_list_shows_pending_scope_events_and_that_nobody_reads(root, queue, 
         assert shown in text, shown
 
 
-def test_a_queue_needs_an_event_and_a_new_name(root, queue):
+def test_a_queue_needs_a_new_name_events_of_its_type_and_a_whole_scope(root, queue):
     url = reverse("queues:add")
     for changes, message in [
-        ({"events": []}, "Choose at least one event"),
         ({"name": "calls"}, "There is a queue with this name."),
         ({"events": ["integration_event.created"]}, "must belong to the record type"),
         ({"scope": "one_tenant"}, "needs a tenant"),
@@ -85,8 +85,6 @@ def test_deleting_needs_the_typed_name_and_says_how_many_go(root, queue, acme):
 
 
 def test_a_queue_that_a_job_reads_cannot_be_deleted(root, queue):
-    from jobs.models import JobDefinition
-
     JobDefinition.objects.create(name="Reader", kind="transcription", source_queue=queue)
     page = root.post(reverse("queues:delete", args=[queue.pk]), {"confirm_name": "Calls"})
     assert page.status_code == 409
@@ -198,3 +196,20 @@ def test_bulk_pauses_and_resumes_and_the_list_finds_paused_queues(root, queue):
     root.post(url, {"action": "resume", "selection": [str(other.pk), str(queue.pk)]})
     assert not ProcessingQueue.objects.filter(paused=True).exists()
     assert AuditEntry.objects.get(action="queue.resumed").details == {"names": ["Other"]}
+
+
+def test_a_queue_that_jobs_publish_to_needs_no_event_and_one_that_nothing_fills_warns(root, queue):
+    saved = root.post(reverse("queues:add"), values(name="Fed", events=[]), follow=True)
+    text = "Nothing fills this queue: it has no event, and no job publishes to it."
+    assert text in saved.content.decode()
+    fed = ProcessingQueue.objects.get(name="Fed")
+    pages = [reverse("queues:queue", args=[fed.pk]), reverse("queues:edit", args=[fed.pk]), reverse("queues:queues")]
+    assert all(text in root.get(page).content.decode() for page in pages)
+    job = JobDefinition.objects.create(name="Feeder", kind="transcription", source_queue=queue)
+    job.publish_to.add(fed)
+    JobDefinition.objects.create(name="Reader", kind="transcription", source_queue=fed)
+    for page in pages:
+        assert "Nothing fills this queue" not in root.get(page).content.decode(), page
+    assert "Feeder" in root.get(pages[0]).content.decode()
+    JobDefinition.objects.filter(pk=job.pk).update(enabled=False)
+    assert "the jobs that publish to it are disabled" in root.get(pages[0]).content.decode()
