@@ -8,9 +8,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.permissions import (
+    PLATFORM_CODES,
     ROLE_PERMISSIONS,
     ROLE_SCOPES,
     SYSTEM_CODES,
@@ -18,6 +20,8 @@ from accounts.permissions import (
     VIEWING_PERMISSIONS,
     AccessScope,
     DefaultRole,
+    Permission,
+    label_of,
 )
 from tenants.models import Tenant, TenantGroup, validate_time_zone
 
@@ -143,6 +147,20 @@ class User(AbstractBaseUser):
     def has(self, permission: str) -> bool:
         """The one place that knows what a user may do."""
         return permission in self.rights
+
+    def lacking(self, *codes: str) -> str:
+        """The sentences that refuse whoever holds none of ``codes``: the rights as the grid calls them, and who gives them."""
+        named = gettext(" or ").join(f"“{label_of(code)}” ({code})" for code in codes)
+        if self.viewing is not None:
+            who = gettext("While you view a tenant you see what its administrator sees, and change nothing.")
+        elif not self.tenant.is_system and PLATFORM_CODES.issuperset(codes):
+            who = gettext("It is a right of the platform: only the provider's staff can have it.")
+        elif self.tenant.is_system and not self.everywhere and SYSTEM_CODES.issuperset(codes):
+            who = gettext("It needs a role with the access scope “System”.")
+        else:
+            who = gettext("Who may edit roles and holds it can give it: User Management > Roles, “%(right)s”.")
+            who %= {"right": label_of(Permission.ROLES_EDIT)}
+        return gettext("This needs the right %(rights)s.") % {"rights": named} + " " + who
 
     @property
     def scope(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import models
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
@@ -92,6 +92,22 @@ GRID: tuple[Row, ...] = (
     Row("pairing", PLATFORM, _("Pairing server"), (VIEW, EDIT), platform=True),
     Row("allowed_addresses", PLATFORM, _("Allowed Addresses"), (EDIT,), platform=True),
 )
+
+
+def _label(row: Row, right: Text) -> str:
+    group = f"{row.group} – " if row.group else ""
+    return f"{group}{row.label}: {right}"
+
+
+_labelled = lazy(_label, str)
+LABELS = {f"{row.key}.{right}": _labelled(row, label) for row in GRID for right, label in row.rights}
+
+
+def label_of(code: str) -> str:
+    """ "Call recordings – Own: Playback"; the bare code when no such right exists any more."""
+    return str(LABELS.get(code, code))
+
+
 ALL_CODES: frozenset[str] = frozenset(code for row in GRID for code in row.codes)
 # Limits are sold by the platform; a tenant's own roles can show them, not change them (security §3).
 PLATFORM_CODES: frozenset[str] = frozenset(

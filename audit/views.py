@@ -48,7 +48,8 @@ class Trail(KeysetListPage):
         """The page, or all that match as CSV or JSON lines, which is a right of its own."""
         wanted = request.GET.get("format")
         if wanted in FORMATS and not self.may_export():
-            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": EXPORT})
+            user: Any = request.user
+            raise PermissionDenied(user.lacking(EXPORT))
         if wanted == "jsonl":
             filterset = self.filterset(request.GET)
             if filterset.is_valid():

@@ -96,9 +96,9 @@ def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     found = selectors.call_for(viewer(request), pk)
     download = request.GET.get("download") == "1"
     if download:
-        _need(selectors.may_download(viewer(request), found), Permission.CALLS_DOWNLOAD_OWN)
+        _need(request, selectors.may_download(viewer(request), found), *TO_DOWNLOAD)
     else:
-        _need(selectors.may_play(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+        _need(request, selectors.may_play(viewer(request), found), *TO_PLAY)
     recording = _recording(found)
     if recording.problem and not download:
         raise Http404
@@ -125,7 +125,7 @@ def call_audio(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 def call_peaks(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Loudness of each channel over time, 0-100, for the player's picture."""
     found = selectors.call_for(viewer(request), pk)
-    _need(selectors.may_play(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+    _need(request, selectors.may_play(viewer(request), found), *TO_PLAY)
     recording = _recording(found)
     return JsonResponse({"duration_ms": recording.duration_ms, "peaks": unpack_peaks(bytes(recording.peaks))})
 
@@ -167,9 +167,13 @@ def _seen(response: Answer, action: str, found: Call, once: timedelta | None = N
     )
 
 
-def _need(held: bool, permission: str) -> None:
+TO_PLAY = (Permission.CALLS_PLAYBACK_OWN, Permission.CALLS_PLAYBACK_OTHERS)
+TO_DOWNLOAD = (Permission.CALLS_DOWNLOAD_OWN, Permission.CALLS_DOWNLOAD_OTHERS)
+
+
+def _need(request: HttpRequest, held: bool, *permissions: str) -> None:
     if not held:
-        raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": permission})
+        raise PermissionDenied(viewer(request).lacking(*permissions))
 
 
 def _recording(found: Call) -> Recording:
@@ -180,7 +184,7 @@ def _recording(found: Call) -> Recording:
 
 
 def _transcript(request: HttpRequest, found: Call) -> Any:
-    _need(selectors.may_read(viewer(request), found), Permission.CALLS_PLAYBACK_OWN)
+    _need(request, selectors.may_read(viewer(request), found), *TO_PLAY)
     transcript = selectors.current_transcript(found)
     if transcript is None:
         raise Http404

@@ -1,6 +1,6 @@
 """The one place where routes check permissions: every route is declared with ``requires`` or ``public``.
 
-The user is asked ``has(code)``; which codes there are and who holds them is known to accounts alone. So every app,
+The user is asked ``has(code)`` and ``lacking(code)``; which codes there are and who holds them is known to accounts alone. So every app,
 also one below accounts, can declare its routes. A route without a policy fails the architecture tests.
 """
 
@@ -30,7 +30,7 @@ def requires(*permissions: str) -> Callable[[View], View]:
     """Let only signed-in users pass who hold any of ``permissions`` (all roles when none is named).
 
     An anonymous page view goes to the sign-in page, an anonymous JSON or htmx call gets 401; a user without the
-    permission gets 403 with the code of the missing right.
+    permission gets 403 with the name of the missing right and who can give it.
     """
 
     def decorate(view: View) -> View:
@@ -41,7 +41,7 @@ def requires(*permissions: str) -> Callable[[View], View]:
                 return refusal
             user: Any = request.user
             if permissions and not any(user.has(permission) for permission in permissions):
-                raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": str(permissions[0])})
+                raise PermissionDenied(user.lacking(*permissions))
             return view(request, *args, **kwargs)
 
         guarded.policy = permissions  # type: ignore[attr-defined]

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.people import append_many, chunks, password_hash, store_user
@@ -109,7 +108,7 @@ def set_licence(*, users: QuerySet[User], bundle: Bundle, held: bool, editor: Us
     tenant concerned is deleted.
     """
     if not editor.has(Permission.LICENCES_ASSIGN):
-        raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": Permission.LICENCES_ASSIGN})
+        raise NotAllowed(editor.lacking(Permission.LICENCES_ASSIGN))
     holding = UserLicence.objects.filter(bundle=bundle).values("user")
     concerned = users.exclude(pk__in=holding) if held else users.filter(pk__in=holding)
     with transaction.atomic():
@@ -176,7 +175,7 @@ def _demand_rights(user: User | None, values: Mapping[str, Any], licences: bool,
         needed.append(Permission.LICENCES_ASSIGN)
     for code in needed:
         if not editor.has(code):
-            raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": code})
+            raise NotAllowed(editor.lacking(code))
 
 
 def _held(user: User | None) -> set[Bundle]:

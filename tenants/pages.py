@@ -106,7 +106,8 @@ class TenantFormPage(TenantPage, FormPage):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Only for those who may change it, and while there is a tenant to change."""
         if not self.has_right():
-            raise PermissionDenied(_("This needs the permission “%(code)s”.") % {"code": self.edit_right})
+            user: Any = request.user
+            raise PermissionDenied(user.lacking(self.edit_right))
         if self.tenant_row.state == Tenant.State.DELETED:
             return self.show_deleted()
         return super().post(request, *args, **kwargs)

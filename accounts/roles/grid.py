@@ -3,11 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.permissions import GRID, Row
+from accounts.permissions import LABELS, Row
 from accounts.roles.selectors import grid_of, offered_codes
 from core.errors import InvalidInput
 
@@ -16,20 +15,6 @@ BUTTONS = (
     ("set", gettext_lazy("Set all")),
     ("clear", gettext_lazy("Clear all")),
 )
-
-
-def _label(row: Row, right: str | Promise) -> str:
-    group = f"{row.group} – " if row.group else ""
-    return f"{group}{row.label}: {right}"
-
-
-_labelled = lazy(_label, str)
-LABELS = {f"{row.key}.{right}": _labelled(row, label) for row in GRID for right, label in row.rights}
-
-
-def label_of(code: str) -> str:
-    """ "Call recordings – Own: Playback"; the bare code when no such right exists any more."""
-    return str(LABELS.get(code, code))
 
 
 def all_labels() -> list[tuple[str, str]]:

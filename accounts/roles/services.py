@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Role, User
-from accounts.permissions import ALL_CODES, PLATFORM_CODES, SYSTEM_CODES, AccessScope, DefaultRole
-from accounts.roles.grid import label_of
+from accounts.permissions import ALL_CODES, PLATFORM_CODES, SYSTEM_CODES, AccessScope, DefaultRole, label_of
 from accounts.roles.selectors import administers, administrators, is_platform_staff, last_change
 from accounts.security_models import TenantSignIn
 from audit.services import append, changes

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Role, User
-from accounts.permissions import ALL_CODES, AccessScope, Permission
+from accounts.permissions import ALL_CODES, AccessScope, Permission, label_of
 from accounts.policy import viewer
 from accounts.roles.filters import RoleFilter
 from accounts.roles.forms import CloneForm, CompareForm, RoleForm, own_tenants
-from accounts.roles.grid import BUTTONS, applied, compared, drawn, label_of
+from accounts.roles.grid import BUTTONS, applied, compared, drawn
 from accounts.roles.selectors import is_platform_staff, role_for_pages, roles_with_people, visible_people
 from accounts.roles.services import clone_role, delete_role, refusal_to_edit, save_role, use_of
 from accounts.roles.tables import RoleTable, RoleUserTable

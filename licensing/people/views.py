@@ -130,7 +130,7 @@ class UserBulk(UserList):
         if self.action not in rights:
             raise InvalidInput("action", _("There is no such action."))
         if not viewer(self.request).has(rights[self.action]):
-            raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": rights[self.action]})
+            raise NotAllowed(viewer(self.request).lacking(rights[self.action]))
 
     def choice_form(self, posted: QueryDict) -> BulkChoice:
         """Which licence or role; unbound until something was chosen."""

@@ -29,7 +29,7 @@ def save_seats(*, tenant: Tenant, seen: Seats, seats: Seats, editor: User, confi
     would lose service and ``confirmed`` does not name this effect (domain C45).
     """
     if not editor.has(Permission.LICENCE_LIMITS_EDIT):
-        raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": Permission.LICENCE_LIMITS_EDIT})
+        raise NotAllowed(editor.lacking(Permission.LICENCE_LIMITS_EDIT))
     if tenant.state == Tenant.State.DELETED:
         raise Conflict(_("The tenant is deleted and cannot be changed any more."))
     for code, number in seats.items():

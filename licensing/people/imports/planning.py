@@ -165,6 +165,7 @@ class _Judge:
         self.refusals = {pk: _refusal(editor, role) for pk, role in self.roles.items()}
         self.groups = open_groups(editor, tenant)
         self.may_assign = editor.has(Permission.LICENCES_ASSIGN)
+        self.no_licences = editor.lacking(Permission.LICENCES_ASSIGN)
 
     def step(self, line: Line, stored: dict[str, Any] | None, held: dict[uuid.UUID, frozenset[Bundle]]) -> Step:
         """What the line does, or why not."""
@@ -180,7 +181,7 @@ class _Judge:
             before = held.get(step.user_id, frozenset()) if step.user_id is not None else frozenset()
             step.grant, step.revoke = wanted - before, before - wanted
             if step.licences and not self.may_assign:
-                step.error = ("licences", _("This needs the permission “%(code)s”.") % {"code": "licences.assign"})
+                step.error = ("licences", self.no_licences)
         if step.error is None:
             step.what = CREATE if stored is None else CHANGE if step.new or step.licences else SAME
         return step

@@ -83,7 +83,7 @@ def apply_import(*, sheet: Sheet, tenant: Tenant, editor: User, invite: bool, go
 
 def _demand(tenant: Tenant, editor: User) -> None:
     if not editor.has(Permission.USERS_EDIT):
-        raise NotAllowed(_("This needs the permission “%(code)s”.") % {"code": Permission.USERS_EDIT})
+        raise NotAllowed(editor.lacking(Permission.USERS_EDIT))
     if not visible_tenants(editor).filter(pk=tenant.pk).exists():
         raise NotAllowed(_("You do not administer this tenant."))
     demand_present(tenant)
