@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from tenants.models import Tenant, TenantGroup
+from tenants.models import AllowedAddress, Tenant, TenantGroup
 from tenants.selectors import groups_open_to
 
 
@@ -33,6 +33,21 @@ class TenantFilter(django_filters.FilterSet):
         """Without the deleted ones, unless they are asked for."""
         rows = super().filter_queryset(queryset)
         return rows if self.form.cleaned_data.get("state") else rows.exclude(state=Tenant.State.DELETED)
+
+
+class AddressFilter(django_filters.FilterSet):
+    """Network, port or note, by a part of them."""
+
+    q = django_filters.CharFilter(method="named", label=_("Network, port or note"), max_length=200)
+
+    class Meta:
+        model = AllowedAddress
+        fields: list[str] = []
+
+    def named(self, rows: QuerySet[AllowedAddress], _name: str, value: str) -> QuerySet[AllowedAddress]:
+        """Any of the three."""
+        port = Q(port=int(value)) if value.isascii() and value.isdigit() and len(value) < 6 else Q(pk=None)
+        return rows.filter(Q(cidr__startswith=value) | Q(note__icontains=value) | port)
 
 
 class GroupFilter(django_filters.FilterSet):

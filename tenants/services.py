@@ -12,7 +12,7 @@ from django.utils.translation import get_supported_language_variant, gettext_laz
 from django.utils.translation import gettext as _
 
 from audit.rivals import whose_change
-from audit.services import append, changes
+from audit.services import append, changes, grouped
 from core.errors import Conflict, InvalidInput
 from core.moves import move
 from core.names import demand_name
@@ -259,6 +259,21 @@ def disallow_address(*, address: AllowedAddress, actor: str, audit_tenant: Tenan
         target_id=str(identity),
         details={"network": text, "port": port},
     )
+
+
+def disallow_addresses(*, addresses: Sequence[AllowedAddress], actor: str, audit_tenant: Tenant) -> int:
+    """Take several addresses off the list, in one audit row; return how many there were."""
+    if addresses:
+        with grouped(
+            tenant_id=audit_tenant.pk,
+            actor=actor,
+            action="allowed_address.several_deleted",
+            target_type="allowed_address",
+            target_id=",".join(str(address.pk) for address in addresses)[:64],
+        ):
+            for address in addresses:
+                disallow_address(address=address, actor=actor, audit_tenant=audit_tenant)
+    return len(addresses)
 
 
 @transaction.atomic

@@ -7,13 +7,24 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import ActionsColumn, NumberColumn, PageTable, TextColumn, TimeColumn, badge, link, links
+from core.tables import (
+    ActionsColumn,
+    NumberColumn,
+    PageTable,
+    SelectionColumn,
+    TextColumn,
+    TimeColumn,
+    badge,
+    link,
+    links,
+)
 from tenants.models import AllowedAddress, Tenant, TenantGroup
 
 
 class AllowedAddressTable(PageTable):
     """Network, port, note."""
 
+    selection = SelectionColumn()
     cidr = TextColumn(verbose_name=gettext_lazy("Network"), ltr=True)
     port = NumberColumn(verbose_name=gettext_lazy("Port"))
     note = TextColumn(verbose_name=gettext_lazy("Note"))

@@ -36,6 +36,7 @@ urlpatterns = [
     path(f"{GROUPS}<int:pk>/", edit(groups.GroupPage.as_view()), name="group"),
     path(f"{GROUPS}<int:pk>/delete/", edit(groups.GroupDelete.as_view()), name="group_delete"),
     path(ADDRESSES, addresses_edit(addresses.AddressList.as_view()), name="allowed_addresses"),
+    path(f"{ADDRESSES}bulk/", addresses_edit(addresses.AddressBulk.as_view()), name="allowed_addresses_bulk"),
     path(f"{ADDRESSES}add/", addresses_edit(addresses.AddressPage.as_view()), name="allowed_address_add"),
     path(
         f"{ADDRESSES}<int:pk>/delete/",

@@ -1,6 +1,7 @@
 """Changing engines and testing them."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from accounts.models import User
 from audit.rivals import whose_change
-from audit.services import SECRET, append, changes
+from audit.services import SECRET, append, changes, grouped
 from core.crypto import seal
 from core.errors import Conflict, InvalidInput
 from core.outbound import AddressRefused
@@ -208,6 +209,49 @@ def trust_engine(*, engine: SpeechEngine, actor: str, audit_tenant: Tenant) -> N
     """Send everything to a failing engine again without a probe. Raises Conflict when nothing is held back."""
     close_now(circuit_key(engine))
     _audit(engine, "speech_engine.trusted", actor, audit_tenant)
+
+
+@transaction.atomic
+def set_engines_enabled(*, engines: Sequence[SpeechEngine], enabled: bool, actor: str, audit_tenant: Tenant) -> int:
+    """Let jobs use the engines, or not; return how many changed, in one audit row. Calls under way are finished."""
+    changed = []
+    for engine in sorted(engines, key=lambda found: found.pk):
+        other = SpeechEngine.objects.filter(pk=engine.pk, enabled=not enabled)
+        if other.update(enabled=enabled, version=F("version") + 1):
+            changed.append(engine)
+    if changed:
+        append(
+            tenant_id=audit_tenant.pk,
+            actor=actor,
+            action="speech_engine.enabled" if enabled else "speech_engine.disabled",
+            target_type="speech_engine",
+            target_id=",".join(str(engine.pk) for engine in changed)[:64],
+            details={"names": [engine.name for engine in changed]},
+        )
+    return len(changed)
+
+
+def request_tests(*, engines: Sequence[SpeechEngine], user: User) -> tuple[list[EngineTest], list[SpeechEngine]]:
+    """Ask for a test of each; return those that were asked for, and the engines beyond five a minute. One audit row.
+
+    Raises Conflict when none may be tested now.
+    """
+    tests: list[EngineTest] = []
+    with grouped(
+        tenant_id=user.tenant_id,
+        actor=user.actor,
+        action="speech_engine.several_tested",
+        target_type="speech_engine",
+        target_id=",".join(str(engine.pk) for engine in engines)[:64],
+    ):
+        for number, engine in enumerate(engines):
+            try:
+                tests.append(request_test(engine=engine, user=user))
+            except Conflict:
+                if not tests:
+                    raise
+                return tests, list(engines[number:])
+    return tests, []
 
 
 @transaction.atomic

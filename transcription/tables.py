@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import EMPTY, ActionsColumn, PageTable, badge, link, links, show_time
+from core.tables import EMPTY, ActionsColumn, PageTable, SelectionColumn, badge, link, links, show_time
 from jobs.circuit_models import Circuit
 from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
@@ -21,6 +21,7 @@ from transcription.selectors import failing_text
 class EngineTable(PageTable):
     """Name, type, status, visibility, last test and the jobs that use the engine (domain T8)."""
 
+    selection = SelectionColumn()
     name = tables.Column(verbose_name=gettext_lazy("Name"))
     engine_type = tables.Column(verbose_name=gettext_lazy("Engine"))
     enabled = tables.Column(verbose_name=gettext_lazy("Status"))
@@ -41,7 +42,7 @@ class EngineTable(PageTable):
         **kwargs: Any,
     ) -> None:
         self.jobs, self.circuits, self.may_edit = jobs, circuits, may_edit
-        super().__init__(*args, **kwargs, exclude=() if may_edit else ("actions",))
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection", "actions"))
 
     def render_name(self, value: str, record: SpeechEngine) -> str:
         """A link to the form for those who may edit."""

@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.permissions import Permission
 from accounts.policy import requires
 from transcription import views
+from transcription.bulk_views import EngineBulk
 
 app_name = "transcription"
 
@@ -13,6 +14,7 @@ edit = requires(Permission.ENGINES_EDIT)
 
 urlpatterns = [
     path("engines/", look(views.EngineList.as_view()), name="engines"),
+    path("engines/bulk/", edit(EngineBulk.as_view()), name="bulk"),
     path("engines/add/", edit(views.EnginePage.as_view()), name="add"),
     path("engines/<int:pk>/", edit(views.EnginePage.as_view()), name="engine"),
     path("engines/<int:pk>/delete/", edit(views.EngineDelete.as_view()), name="delete"),

@@ -70,6 +70,19 @@ class EngineList(ListPage):
     table_class = EngineTable
     filterset_class = EngineFilter
     live = True
+    bulk_actions = [
+        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
+        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus", "danger": True},
+        {"name": "test", "label": gettext_lazy("Test Connection"), "icon": "plug-connected"},
+    ]
+
+    def bulk_url(self) -> str:
+        """Enable, disable, test."""
+        return reverse("transcription:bulk")
+
+    def more_context(self) -> dict[str, Any]:
+        """No bulk actions for those who may only look."""
+        return {} if viewer(self.request).has(Permission.ENGINES_EDIT) else {"bulk_actions": []}
 
     def breadcrumbs(self) -> Crumbs:
         """Administration > Speech Analytics > Transcription."""

@@ -8,12 +8,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from core.bulk import BulkMixin
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Text
+from tenants.filters import AddressFilter
 from tenants.forms import AllowedAddressForm
 from tenants.models import AllowedAddress
-from tenants.services import allow_address, disallow_address
+from tenants.services import allow_address, disallow_address, disallow_addresses
 from tenants.tables import AllowedAddressTable
 
 TITLE = gettext_lazy("Allowed Addresses")
@@ -30,6 +32,12 @@ class AddressList(ListPage):
 
     title = TITLE
     table_class = AllowedAddressTable
+    filterset_class = AddressFilter
+    bulk_actions = [{"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True}]
+
+    def bulk_url(self) -> str:
+        """Delete."""
+        return reverse("tenants:allowed_addresses_bulk")
 
     def breadcrumbs(self) -> Crumbs:
         """Administration > System."""
@@ -61,6 +69,24 @@ class AddressList(ListPage):
             "url": reverse("tenants:allowed_address_add"),
             "label": _("Add"),
         }
+
+
+class AddressBulk(BulkMixin, AddressList):
+    """Delete the chosen addresses."""
+
+    def questions(self) -> dict[str, tuple[Text, Text]]:
+        """What it means for engines."""
+        return {"delete": (_("Delete"), _("Engines at these addresses cannot be reached any more."))}
+
+    def list_url(self) -> str:
+        """The list."""
+        return reverse("tenants:allowed_addresses")
+
+    def perform(self, action: str, rows: QuerySet[AllowedAddress]) -> str:
+        """Through the service."""
+        user: Any = self.request.user
+        number = disallow_addresses(addresses=list(rows), actor=user.actor, audit_tenant=user.tenant)
+        return ngettext("%(n)s address was removed.", "%(n)s addresses were removed.", number) % {"n": number}
 
 
 class AddressPage(FormPage):

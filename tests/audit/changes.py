@@ -351,6 +351,17 @@ def _(world: World) -> Change:
     return Change(world.root, args=(world.engine.pk,))
 
 
+@row("transcription:bulk")
+def _(world: World) -> Change:
+    good = {"action": "disable", "selection": [world.engine.pk], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"})
+
+
+@row("transcription:bulk / test")
+def _(world: World) -> Change:
+    return Change(world.root, {"action": "test", "selection": [world.engine.pk], "confirmed": "1"})
+
+
 @row("transcription:test_start")
 def _(world: World) -> Change:
     return Change(world.root, args=(world.engine.pk,))
@@ -493,6 +504,13 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     good = {"cidr": "10.1.2.3/32", "port": 8600, "note": ""}
     return Change(world.root, good, {**good, "cidr": "169.254.169.254/32"})
+
+
+@row("tenants:allowed_addresses_bulk")
+def _(world: World) -> Change:
+    made = [AllowedAddress.objects.create(cidr="10.1.2.3", prefix_length=32, port=port) for port in (80, 8600)]
+    good = {"action": "delete", "selection": [address.pk for address in made], "confirmed": "1"}
+    return Change(world.root, good, {**good, "action": "nonsense"})
 
 
 @row("tenants:allowed_address_delete")

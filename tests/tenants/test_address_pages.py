@@ -113,3 +113,23 @@ def test_only_platform_admins_may(client_for, people):
     assert client.get(reverse(LIST)).status_code == 403
     assert client.post(reverse(ADD), {"cidr": "10.1.2.3/32", "port": 80}).status_code == 403
     assert not AllowedAddress.objects.exists()
+
+
+def test_chosen_addresses_are_found_by_a_filter_and_deleted_after_a_question(client_for, people):
+    from audit.models import AuditEntry
+
+    client = client_for(people.platform_admin)
+    made = [
+        AllowedAddress.objects.create(cidr=cidr, prefix_length=32, port=port, note=note)
+        for cidr, port, note in [("10.1.2.3", 80, "old"), ("10.1.2.4", 8600, "old"), ("10.9.9.9", 80, "new")]
+    ]
+    listed = reverse("tenants:allowed_addresses")
+    for query, number in (("old", 2), ("10.1", 2), ("8600", 1), ("10.9.9.9", 1), ("%", 0)):
+        assert len(client.get(listed, {"q": query}).context["table"].rows) == number, query
+    bulk = reverse("tenants:allowed_addresses_bulk", query={"q": "old"})
+    question = client.post(bulk, {"action": "delete", "all_matching": "1"})
+    assert "2 rows" in question.content.decode()
+    assert AllowedAddress.objects.count() == 3
+    client.post(bulk, {"action": "delete", "all_matching": "1", "confirmed": "1"})
+    assert list(AllowedAddress.objects.all()) == [made[2]]
+    assert len(AuditEntry.objects.get(action="allowed_address.several_deleted").details["parts"]) == 2

@@ -303,6 +303,7 @@ ROUTES: dict[str, Row] = {
     "pairing_wire:queues": Row(PUBLIC, "POST", post=frozenset({401, 429})),
     # Engines
     "transcription:engines": Row("engines.view", listing=True),
+    "transcription:bulk": Row("engines.edit", "POST"),
     "transcription:add": Row("engines.edit", BOTH),
     "transcription:engine": Row("engines.edit", BOTH, at="engine"),
     "transcription:delete": Row("engines.edit", BOTH, at="engine"),
@@ -349,6 +350,7 @@ ROUTES: dict[str, Row] = {
     "workers:stop": Row("everywhere", BOTH, at="worker"),
     # Allowed addresses
     "tenants:allowed_addresses": Row("allowed_addresses.edit", listing=True),
+    "tenants:allowed_addresses_bulk": Row("allowed_addresses.edit", "POST"),
     "tenants:allowed_address_add": Row("allowed_addresses.edit", BOTH),
     "tenants:allowed_address_delete": Row("allowed_addresses.edit", BOTH, at="address"),
 }
