@@ -39,8 +39,8 @@ def readings_for(user: User) -> Mapping[int, Reading]:
     feeding = JobDefinition.objects.filter(publish_to__isnull=False).annotate(
         queue=F("publish_to"), running=Value(False)
     )
-    for job in feeding.order_by("name"):
-        fed[job.queue].append(_reader(job))
+    for feeder in feeding.order_by("name"):
+        fed[feeder.queue].append(_reader(feeder))
     return {
         queue_id: Reading(
             readers=tuple(_reader(job) for job in by_queue[queue_id]),
