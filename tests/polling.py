@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
-def until(condition: Callable[[], object], *, seconds: float = 10.0, every: float = 0.05) -> None:
-    """Return as soon as ``condition()`` is true; fail when it has not become true within ``seconds``."""
+def until(condition: Callable[[], Found], *, seconds: float = 10.0, every: float = 0.05) -> Found:
+    """Return what ``condition()`` is as soon as that is true; fail when it has not become true within ``seconds``."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not true within {seconds} seconds")
         time.sleep(every)
+    return found

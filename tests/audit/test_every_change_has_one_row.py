@@ -79,7 +79,7 @@ def test_every_page_that_takes_a_post_has_its_row_or_a_reason_why_not():
         posts = name not in READING if page is None else hasattr(page, "post") and "post" in page.http_method_names
         if posts and name not in covered and name not in EXEMPT:
             missing.append(name)
-    assert missing == [], "add a row to tests/audit/changes.py"
+    assert missing == [], "add a row to tests/audit/changes"
 
 
 def test_no_row_and_no_exemption_names_a_page_that_is_gone():

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from speechserver.tones import spoken, tone_wav
+from tests.polling import until
 
 TOKEN = "test-token-not-secret"
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ class Server:
 
     def finished(self, job_id: str) -> Any:
         """Poll until the job is final and return it."""
-        return until(lambda: (job := self.job(job_id))["status"] in ("completed", "failed") and job)
+        return until(lambda: (job := self.job(job_id))["status"] in ("completed", "failed") and job, seconds=15)
 
     def result(self, job_id: str) -> Any:
         """Poll until the job is completed and return its result."""
@@ -151,16 +152,6 @@ class Server:
         """Journal entries with these values."""
         entries = self.control("GET", "/_emu/journal")["entries"]
         return [entry for entry in entries if all(entry[name] == value for name, value in wanted.items())]
-
-
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Poll until the condition holds and return its value."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError("the condition did not come true in time")
 
 
 def texts(segments: list[dict[str, Any]], channel: int) -> str:

@@ -4,7 +4,8 @@ import hashlib
 import re
 
 from speechserver.tones import WORD_MS, spoken, tone_wav
-from tests.speechserver.conftest import Server, texts, until
+from tests.polling import until
+from tests.speechserver.conftest import Server, texts
 
 
 def test_upload_is_accepted_with_location_and_then_completes(server: Server, call_wav: bytes) -> None:

@@ -8,7 +8,8 @@ import urllib.error
 import pytest
 
 from speechserver.tones import spoken, tone_wav
-from tests.speechserver.conftest import TOKEN, Server, until
+from tests.polling import until
+from tests.speechserver.conftest import TOKEN, Server
 
 WAV = tone_wav([spoken("complaint manager")])
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError)

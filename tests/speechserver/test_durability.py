@@ -4,7 +4,8 @@ import signal
 import threading
 
 from speechserver.tones import spoken, tone_wav
-from tests.speechserver.conftest import Server, children_of, is_alive, until
+from tests.polling import until
+from tests.speechserver.conftest import Server, children_of, is_alive
 
 WAV = tone_wav([spoken("hello thank you")])
 OTHER = tone_wav([spoken("bye bye")])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from speechserver.tones import spoken, tone_wav
-from tests.speechserver.conftest import TOKEN, Server, until
+from tests.polling import until
+from tests.speechserver.conftest import TOKEN, Server
 
 WAV = tone_wav([spoken("hello thank you")])
 
