@@ -1,6 +1,7 @@
 """What operators do to records: retry, abort, skip, delete; in batches, each with its audit row in its transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.utils import timezone
 from audit.services import append
 from core.moves import move
 from core.outcomes import Reason
+from jobs.changes import under_reference
 from jobs.figures.counting import count_ends
 from jobs.kinds import kinds
 from jobs.models import Cleanup, JobDefinition, Record, RecordEvent
@@ -17,6 +19,7 @@ from licensing.ledger import release
 from tenants.models import Tenant
 
 BATCH = 1000
+UNANSWERED_S = 60
 FINAL = (Record.State.COMPLETED, Record.State.FAILED, Record.State.SKIPPED, Record.State.ABORTED)
 Act = Callable[[list[Record], str], None]
 
@@ -135,19 +138,25 @@ def _end(rows: list[Record], state: Record.State, reason: Reason, actor: str) ->
     _note(((row.pk, row.generation) for row in rows), str(state), actor)
 
 
-def discard_remotes(rows: Iterable[Record]) -> None:
-    """Have deleted at the provider what ``rows``, which are ending, have there; in the transaction of their end."""
+def discard_remotes(rows: Sequence[Record]) -> None:
+    """Have deleted at the provider what ``rows``, which are ending, have there; in the transaction of their end.
+
+    Of an upload whose answer has not come only our reference is known: what arrives under it meanwhile is looked up
+    when the worker that sends it has noticed the end, or has died.
+    """
     now = timezone.now()
+    known = [(row, row.remote, now) for row in rows if row.remote is not None]
+    sent = [row for row in rows if row.remote is None and row.stage == Record.Stage.UPLOADING and row.reference]
+    later = now + timedelta(seconds=UNANSWERED_S)
     Cleanup.objects.bulk_create(
         Cleanup(
             kind=row.job.kind,
-            settings=kinds()[row.job.kind].cleanup_settings(row.job.settings, row.remote),
+            settings=kinds()[row.job.kind].cleanup_settings(row.job.settings, remote),
             tenant_id=row.tenant_id,
-            remote=row.remote,
-            due_at=now,
+            remote=remote,
+            due_at=due_at,
         )
-        for row in rows
-        if row.remote is not None
+        for row, remote, due_at in [*known, *((row, under_reference(row.reference), later) for row in sent)]
     )
 
 

@@ -12,7 +12,7 @@ from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
-from jobs.changes import Change, after, held, limits_of
+from jobs.changes import Change, after, held, limits_of, under_reference
 from jobs.figures.counting import count_changes
 from jobs.kinds import KindSession, Troubled, kind_of
 from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
@@ -203,13 +203,18 @@ class ChangeWriter:
 
     def _discard_orphans(self, lost: list[Change]) -> None:
         """Uploads of records that were aborted, retried or deleted meanwhile: nobody will ever ask for them (R9)."""
-        uploaded = [change for change in lost if change.step == "uploaded" and change.remote is not None]
-        if not uploaded:
+        sent = [change for change in lost if change.step == "uploaded" or _unanswered(change)]
+        if not sent:
             return
-        holders = Record.objects.filter(pk__in=[c.record.id for c in uploaded], state=Record.State.IN_PROGRESS)
+        holders = Record.objects.filter(pk__in=[c.record.id for c in sent], state=Record.State.IN_PROGRESS)
         alive = set(holders.values_list("pk", "generation", "reference"))
-        orphans = [c for c in uploaded if (c.record.id, c.record.generation, c.reference) not in alive]
-        self._discard([(change, change.remote) for change in orphans if change.remote is not None])
+        orphans = [c for c in sent if (c.record.id, c.record.generation, c.record.reference) not in alive]
+        self._discard([(c, c.remote or under_reference(c.record.reference)) for c in orphans])
+
+
+def _unanswered(change: Change) -> bool:
+    """An upload was sent, or was about to be, and nothing that we understand came back."""
+    return change.record.stage == Record.Stage.UPLOADING and change.remote is None and bool(change.record.reference)
 
 
 def _hold(change: Change, why: str) -> Change:

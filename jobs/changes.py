@@ -14,6 +14,7 @@ MAX_CRASHES = 3
 MAX_UPLOADS = 2
 ENGINE_PAUSE_S = 30.0
 TENANT_PAUSE_S = 300.0
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ def _start(record: Claimed) -> Change:
         reference=record.reference,
         remote=record.remote,
     )
+
+
+def under_reference(reference: str) -> dict[str, Any]:
+    """The handle of whatever the provider may have under a reference of ours, for a clean-up to look up."""
+    return {REFERENCE: reference}
 
 
 def refused(record: Claimed, refusal: Refuse) -> Change:
@@ -225,4 +231,7 @@ def _end(change: Change, state: str, reason: str, detail: str, severity: str) ->
     if change.remote is not None:
         change.discard.append(change.remote)
         change.remote = None
+    elif change.record.stage == Record.Stage.UPLOADING and change.reference:
+        # It may have been sent, and the answer was lost or could not be understood (R9).
+        change.discard.append(under_reference(change.reference))
     return change

@@ -5,12 +5,14 @@ import logging
 import time
 from collections import defaultdict
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from core.outcomes import EngineError
 from jobs.applying import DATABASE_IS_AWAY
+from jobs.changes import REFERENCE
 from jobs.kinds import KindPaused, KindSession, kinds
 from jobs.models import Cleanup
 from jobs.slots import Slots
@@ -88,10 +90,11 @@ async def _delete_all(session: KindSession, group: list[Cleanup], limit: int) ->
     gate = asyncio.Semaphore(limit)
     failures = {cleanup.pk: "Not deleted in time" for cleanup in group}
 
-    async def delete(cleanup: Cleanup) -> None:
+    async def delete(cleanup: Cleanup, remotes: list[dict[str, Any]]) -> None:
         async with gate:
             try:
-                await session.clean_up(cleanup.remote)
+                for remote in remotes:
+                    await session.clean_up(remote)
                 del failures[cleanup.pk]
             except EngineError as error:
                 failures[cleanup.pk] = error.message
@@ -103,12 +106,29 @@ async def _delete_all(session: KindSession, group: list[Cleanup], limit: int) ->
     try:
         # The slots are ours for so long; what another worker may do then, we may not do any more.
         async with asyncio.timeout(LEASE_S * 0.9):
-            await asyncio.gather(*(delete(cleanup) for cleanup in group))
+            found = await _look_up(session, group, failures)
+            await asyncio.gather(*(delete(cleanup, found[cleanup.pk]) for cleanup in group if cleanup.pk in found))
     except TimeoutError:
         logger.warning("%s remote jobs could not be deleted within a minute", len(failures))
     finally:
         await session.close()
     return failures
+
+
+async def _look_up(
+    session: KindSession, group: list[Cleanup], failures: dict[int, str]
+) -> dict[int, list[dict[str, Any]]]:
+    """What to delete for each clean-up: its handle, or all that the provider has under its reference."""
+    found = {cleanup.pk: [cleanup.remote] for cleanup in group if REFERENCE not in cleanup.remote}
+    unanswered = [cleanup for cleanup in group if cleanup.pk not in found]
+    if not unanswered:
+        return found
+    try:
+        there = await session.look_up({cleanup.remote[REFERENCE] for cleanup in unanswered})
+    except EngineError as error:
+        failures.update((cleanup.pk, error.message) for cleanup in unanswered)
+        return found
+    return found | {cleanup.pk: there.get(cleanup.remote[REFERENCE], []) for cleanup in unanswered}
 
 
 def _postpone(group: list[Cleanup], failures: dict[int, str]) -> None:

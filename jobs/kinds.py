@@ -5,7 +5,7 @@ the event loop of the pass, without it.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -227,6 +227,13 @@ class KindSession(Protocol):
 
     async def advance(self, record: Claimed, payload: Any) -> StillPending | Finished:
         """Ask for the result once. Raises EngineError."""
+        ...
+
+    async def look_up(self, references: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """The handles of the jobs that the provider has under references of ours; none under one it never heard of.
+
+        Raises EngineError.
+        """
         ...
 
     async def clean_up(self, remote: dict[str, Any]) -> None:

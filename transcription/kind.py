@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -289,6 +289,14 @@ class TranscriptionSession:
         data = await self.adapter.fetch(remote)
         # Normalising and packing take processor time: not in the event loop, and not in the commit's transaction.
         return Finished(await asyncio.to_thread(prepare_transcript, data, payload.audio.duration_ms, payload.quiet))
+
+    async def look_up(self, references: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Ask the provider for its jobs under these references."""
+        found = await self.adapter.find(references)
+        return {
+            reference: [{"id": job.external_id, "engine": self.engine.pk} for job in jobs]
+            for reference, jobs in found.items()
+        }
 
     async def clean_up(self, remote: dict[str, Any]) -> None:
         """Delete the job at the provider."""

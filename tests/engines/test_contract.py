@@ -174,3 +174,17 @@ def test_of_a_redirect_only_the_status_is_shown(bench: Bench, name: str):
     error = bench.error(verb(name, remote))
     assert error.message == "HTTP 302"
     bench.run(verb(name, remote))
+
+
+def test_find_gives_the_jobs_under_our_references_and_no_others(bench: Bench, monkeypatch):
+    # Some providers list their jobs page by page.
+    monkeypatch.setattr("transcription.engines.native.engine.PAGE_JOBS", 1)
+    references = [new_reference() for _number in range(3)]
+
+    async def look(engine: SpeechEngine):
+        remotes = [await engine.submit(CALL, ask_for(reference)) for reference in references]
+        return remotes, await engine.find({references[0], references[2], "nobody's"})
+
+    remotes, found = bench.run(look)
+    ids = {reference: [job.external_id for job in jobs] for reference, jobs in found.items()}
+    assert ids == {references[0]: [remotes[0].external_id], references[2]: [remotes[2].external_id]}

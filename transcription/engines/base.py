@@ -1,7 +1,7 @@
 """What every speech engine offers, in our own frozen types (architecture §5, providers 0.B)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -127,6 +127,13 @@ class SpeechEngine(ABC):
     @abstractmethod
     async def fetch(self, remote: Remote) -> TranscriptData:
         """Fetch the finished result."""
+
+    @abstractmethod
+    async def find(self, references: Collection[str]) -> dict[str, list[Remote]]:
+        """The jobs that the provider has under these references of ours, for an upload whose answer was lost.
+
+        A provider that cannot be asked for a reference finds none: such jobs go when their time to live is over.
+        """
 
     @abstractmethod
     async def cleanup(self, remote: Remote) -> None:

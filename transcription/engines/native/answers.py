@@ -3,16 +3,48 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.outcomes import EngineError, ErrorClass
 from core.transcripts import Segment, TranscriptData, Word
 
 MAX_MS = 48 * 3600 * 1000
+JOB_ID = r"^[A-Za-z0-9_.-]{1,100}$"
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=False)
+
+
+class Metadata(_Answer):
+    """What we told the server about a job; jobs of others may say anything."""
+
+    ref: str = ""
+
+    @field_validator("ref", mode="before")
+    @classmethod
+    def _ours_are_texts(cls, value: object) -> str:
+        return value if isinstance(value, str) else ""
+
+
+class ListedConfig(_Answer):
+    """The part of a listed job's config that names it."""
+
+    metadata: Metadata = Metadata()
+
+
+class ListedJob(_Answer):
+    """One job of a list."""
+
+    id: str = Field(pattern=JOB_ID)
+    config: ListedConfig = ListedConfig()
+
+
+class Listing(_Answer):
+    """A page of jobs; without ``nextCursor`` it is the last one."""
+
+    items: list[ListedJob] = Field(max_length=1000)
+    nextCursor: str | None = Field(default=None, pattern=JOB_ID)
 
 
 class JobError(_Answer):
@@ -26,7 +58,7 @@ class JobError(_Answer):
 class Job(_Answer):
     """The state of a job."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")
+    id: str = Field(pattern=JOB_ID)
     status: Literal["queued", "processing", "completed", "failed", "canceled"]
     progress: int | None = None
     error: JobError | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -24,13 +24,15 @@ from core.outbound import (
 from core.outcomes import EngineError, ErrorClass
 from core.transcripts import TranscriptData
 from transcription.engines.base import AudioSource, Done, Failed, Pending, Remote, Request, SpeechEngine, Step
-from transcription.engines.native.answers import Job, Result, job_failure, to_transcript
+from transcription.engines.native.answers import Job, Listing, Result, job_failure, to_transcript
 from transcription.engines.native.options import NativeOptions
 
 Answer = TypeVar("Answer", bound=BaseModel)
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 # Pieces have at most 64 KiB.
 PIECES_AT_ONCE = 16
+PAGE_JOBS = 200
+MOST_PAGES = 1000
 TEST_CHECKS = 60
 TEST_INTERVAL_S = 1.0
 CLASSES = {
@@ -120,6 +122,20 @@ class NativeSpeechEngine(SpeechEngine):
         if result.id != remote.external_id:
             raise EngineError(ErrorClass.OUTPUT, "The server answered for another job.", code="foreign_id")
         return to_transcript(result)
+
+    async def find(self, references: Collection[str]) -> dict[str, list[Remote]]:
+        """GET the list of jobs, page by page, and pick those whose metadata name one of the references."""
+        found: dict[str, list[Remote]] = {}
+        query = f"?limit={PAGE_JOBS}"
+        for _page in range(MOST_PAGES):
+            page = _parse(Listing, await self._call("GET", f"/v2/transcriptions{query}", expect=200))
+            for job in page.items:
+                if job.config.metadata.ref in references:
+                    found.setdefault(job.config.metadata.ref, []).append(Remote(external_id=job.id))
+            if page.nextCursor is None:
+                return found
+            query = f"?limit={PAGE_JOBS}&cursor={page.nextCursor}"
+        raise EngineError(ErrorClass.OUTPUT, "The server's list of jobs does not end.", code="endless_list")
 
     async def cleanup(self, remote: Remote) -> None:
         """DELETE; the server answers 204 however often it is asked."""
