@@ -5,6 +5,7 @@ derived from the data key, the salt and the caller's context. A chunk's nonce is
 one, so swapping, dropping, repeating or cutting off chunks is found. An empty file has one empty chunk.
 """
 
+import errno
 import hashlib
 import io
 import os
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 CHUNK_BYTES = 64 * 1024
+# A disk, a quota or a limit of the process is used up: nobody did anything wrong, and later it may work.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _MAGIC = b"PRLF"
 _VERSION = 1

@@ -1,6 +1,5 @@
 """Middleware without knowledge of tenants or users: request id, response headers, errors that have a message."""
 
-import errno
 import ipaddress
 import logging
 import re
@@ -14,6 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from core.errors import ParlanceError
+from core.files import NO_ROOM
 from core.logs import client_ip, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -114,7 +114,7 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer for ParlanceError; everything else is Django's business."""
-        if isinstance(exception, OSError) and exception.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(exception, OSError) and exception.errno in NO_ROOM:
             logger.error("The disk is full")
             message = _("The disk of the server is full. Nothing was stored; try again later.")
             return error_response(request, 507, message, code="disk_full")

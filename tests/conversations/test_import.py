@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import resource
 import os
 
 import pytest
@@ -216,3 +217,22 @@ def test_wrong_usage_ends_with_two(acme, folder, arguments):
     assert refused.value.returncode == 2
     with pytest.raises(CommandError):
         call_command("import_calls", str(folder), "--tenant", "nobody")
+
+
+@pytest.mark.parametrize("room", [2048, 80_000], ids=["not even for the copy", "not for the encrypted file"])
+def test_without_room_the_import_stops_with_a_clear_error_and_goes_on_later(acme, inside, folder, room):
+    good_call(folder, "a small one", audio=None)
+    good_call(folder, "b large")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(CommandError, match="no room for the next call") as refused:
+            call_command("import_calls", str(folder), "--tenant", "acme", stdout=io.StringIO())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert refused.value.returncode == 1
+    with inside(acme):
+        assert list(Call.objects.values_list("external_id", flat=True)) == ["a small one"]
+    assert stored_files() == set()
+    code, _screen, report = run(folder)
+    assert (code, report["counts"]["imported"], report["counts"]["already imported"]) == (1, 1, 1)

@@ -26,6 +26,7 @@ from conversations.importer import (
     entries_of,
 )
 from core.errors import InvalidInput
+from core.files import NO_ROOM
 from tenants.doors import TenantCommand, current_tenant
 
 
@@ -67,6 +68,10 @@ class Command(TenantCommand):
                 report = work.run(entries, step)
         except InvalidInput as error:
             raise CommandError(str(error), returncode=2) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise CommandError(_no_room(error), returncode=1) from error
         finally:
             folder.close()
         _show(console, report, dry_run=options["dry_run"])
@@ -74,6 +79,13 @@ class Command(TenantCommand):
             _write(options["report"], report)
         if report.count(REFUSED):
             sys.exit(1)
+
+
+def _no_room(error: OSError) -> str:
+    return (
+        f"There is no room for the next call ({error.strerror}), so the import stopped. What was imported before is "
+        "stored; make room and run the same command again: calls that are in are left out."
+    )
 
 
 def _write(path: Path, report: ImportReport) -> None:
