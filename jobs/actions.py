@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.services import append
@@ -101,7 +102,7 @@ def reopen(rows: list[Record], *, step: str, detail: str, **changes: object) -> 
         lease_until=None,
         finished_at=None,
         uploaded_at=None,
-        next_at=timezone.now(),
+        next_at=Now(),
         mark_due=True,
         **changes,
     )
@@ -144,7 +145,7 @@ def discard_remotes(rows: Sequence[Record]) -> None:
     Of an upload whose answer has not come only our reference is known: what arrives under it meanwhile is looked up
     when the worker that sends it has noticed the end, or has died.
     """
-    now = timezone.now()
+    now = Now()
     known = [(row, row.remote, now) for row in rows if row.remote is not None]
     sent = [row for row in rows if row.remote is None and row.stage == Record.Stage.UPLOADING and row.reference]
     later = now + timedelta(seconds=UNANSWERED_S)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import orjson
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -196,7 +197,7 @@ class ChangeWriter:
                 settings=self.kind.cleanup_settings(self.job.settings, remote),
                 tenant_id=change.record.tenant_id,
                 remote=remote,
-                due_at=timezone.now(),
+                due_at=Now(),
             )
             for change, remote in remotes
         )

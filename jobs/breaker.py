@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 
 from core.circuits import Window, counted, must_open
 from core.outcomes import TREATMENTS
-from jobs.circuit_models import Circuit
-from jobs.circuits import add_counts, circuit_of, end_probe, keep_probe, leave_probe, take_probe
+from jobs.circuits import add_counts, circuit_of, end_probe, keep_probe, leave_probe, resting, take_probe
 from jobs.kinds import KindSession, NotSent, Outcome, Troubled
 from jobs.models import JobDefinition, LogEntry, Run
 from jobs.runs import log
@@ -43,8 +42,7 @@ class Breaker:
         """Open, and neither is a probe due nor has a prober died: a pass has nothing to do."""
         if self.circuit is None or not self.circuit.is_open:
             return False
-        at = self.circuit.probe_at if self.circuit.state == Circuit.State.OPEN else self.circuit.probe_until
-        return at is not None and at > timezone.now()
+        return resting(self.session.circuit)
 
     def room(self, space: int, in_work: int) -> int:
         """How many of ``space`` records may be taken in: all, or the probe alone."""

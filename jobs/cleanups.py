@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from core.outcomes import EngineError
 from jobs.applying import DATABASE_IS_AWAY
@@ -69,11 +69,10 @@ def _clean(claimed: list[Cleanup]) -> int:
 
 
 def _claim() -> list[Cleanup]:
-    now = timezone.now()
     with transaction.atomic():
-        due = Cleanup.objects.select_for_update(skip_locked=True).filter(due_at__lte=now).order_by("due_at")[:BATCH]
+        due = Cleanup.objects.select_for_update(skip_locked=True).filter(due_at__lte=Now()).order_by("due_at")[:BATCH]
         claimed = list(due)
-        Cleanup.objects.filter(pk__in=[c.pk for c in claimed]).update(due_at=now + timedelta(seconds=LEASE_S))
+        Cleanup.objects.filter(pk__in=[c.pk for c in claimed]).update(due_at=Now() + timedelta(seconds=LEASE_S))
     return claimed
 
 
@@ -81,7 +80,7 @@ def _wait_for_slots(slots: Slots, group: list[Cleanup]) -> None:
     """Passes use all of the engine: they make room for those who want some, so it is asked again soon."""
     slots.lease_s = WANTED_S
     slots.renew(slots.asked)
-    soon = timezone.now() + timedelta(seconds=1)
+    soon = Now() + timedelta(seconds=1)
     Cleanup.objects.filter(pk__in=[cleanup.pk for cleanup in group]).update(due_at=soon)
 
 
@@ -139,5 +138,5 @@ def _postpone(group: list[Cleanup], failures: dict[int, str]) -> None:
         Cleanup.objects.filter(pk=cleanup.pk).update(
             attempts=cleanup.attempts + 1,
             last_error=failures[cleanup.pk][:500],
-            due_at=timezone.now() + timedelta(seconds=min(2.0 ** min(cleanup.attempts + 1, 10), 300)),
+            due_at=Now() + timedelta(seconds=min(2.0 ** min(cleanup.attempts + 1, 10), 300)),
         )

@@ -1,10 +1,9 @@
 """What a pass takes up: items of its queue or the next slice of its sweep, within the rates, and then what is due."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db.models import F
-from django.utils import timezone
 
 from jobs.claiming import claim_due, take_from_queue
 from jobs.kinds import Claimed
@@ -14,6 +13,9 @@ from jobs.rates import Rates
 from jobs.sweeping import take_slice
 from jobs.turns import Turns
 from queues.models import QueueItem
+
+# Not "until now": who published and who takes may not agree on the time.
+EVERYTHING = datetime.max.replace(tzinfo=UTC)
 
 
 class Intake:
@@ -62,7 +64,7 @@ class Intake:
         if self.job.paused_at is not None:
             return None
         if self.job.schedule == Schedule.CONTINUOUS:
-            return timezone.now()
+            return EVERYTHING
         requested = self.job.start_requested_at
         if requested is None:
             return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Max
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.heart import WORKER_ID
@@ -33,17 +34,19 @@ def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float) -> Pass | None:
     """Start a pass, or return None when one of this job is alive; one whose heart stopped is marked crashed."""
     now = timezone.now()
     with transaction.atomic():
-        dead = Pass.objects.filter(job=job, state__in=Pass.ALIVE, heartbeat_until__lt=now)
+        # Whether a pass lives is told by one clock, that of the database: a worker's own may be wrong.
+        dead = Pass.objects.filter(job=job, state__in=Pass.ALIVE, heartbeat_until__lt=Now())
         if dead.update(state=Pass.State.CRASHED, ended_at=now):
             log(job, run, LogEntry.Severity.WARNING, "A pass ended without a word: its worker died. Its records go on.")
         with connection.cursor() as cursor:
             cursor.execute(
                 """INSERT INTO jobs_pass (run_id, job_id, slot, state, stage, started_at, heartbeat_until,
                        total, processed, will_check_later, uploaded, worker_id)
-                   VALUES (%s, %s, 0, 'running', 'starting', %s, %s, 0, 0, 0, 0,
+                   VALUES (%s, %s, 0, 'running', 'starting', %s,
+                       statement_timestamp() + make_interval(secs => %s), 0, 0, 0, 0,
                        (SELECT id FROM jobs_worker WHERE id = %s))
                    ON CONFLICT (job_id, slot) WHERE state = 'running' DO NOTHING RETURNING id""",
-                [run.pk, job.pk, now, now + timedelta(seconds=heartbeat_s), WORKER_ID],
+                [run.pk, job.pk, now, heartbeat_s, WORKER_ID],
             )
             row = cursor.fetchone()
         if row is None:
@@ -55,7 +58,7 @@ def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float) -> Pass | None:
 def beat(sweep: Pass, heartbeat_s: float, **values: Any) -> bool:
     """Say that the pass lives and what it counts; False when it was declared dead in the meantime."""
     alive = Pass.objects.filter(pk=sweep.pk, state__in=Pass.ALIVE)
-    return bool(alive.update(heartbeat_until=timezone.now() + timedelta(seconds=heartbeat_s), **values))
+    return bool(alive.update(heartbeat_until=Now() + timedelta(seconds=heartbeat_s), **values))
 
 
 def leave_slot(sweep: Pass) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, JSONObject
-from django.utils import timezone
+from django.db.models.functions import Coalesce, JSONObject, Now
 
 from accounts.models import User
 from accounts.permissions import AccessScope
@@ -35,7 +34,7 @@ def jobs_with_work() -> list[int]:
 
     Of a paused job only records that are under way count.
     """
-    now = timezone.now()
+    now = Now()
     due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now)
     items = QueueItem.objects.filter(queue=OuterRef("source_queue"), queue__paused=False)
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
@@ -62,7 +61,7 @@ def _in_order(jobs: QuerySet[JobDefinition]) -> list[int]:
 
 def cleanups_due() -> bool:
     """True when a remote job waits to be deleted."""
-    return Cleanup.objects.filter(due_at__lte=timezone.now()).exists()
+    return Cleanup.objects.filter(due_at__lte=Now()).exists()
 
 
 def marks_due() -> bool:
