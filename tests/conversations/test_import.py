@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-import resource
 import os
+import resource
 
 import pytest
 from django.core.management import CommandError, call_command
