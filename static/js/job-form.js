@@ -6,7 +6,7 @@ const TRIES = 12;
 // Half an hour: a worker counts as long as somebody waits for it.
 const ESTIMATE_TRIES = 2500;
 const SHOWN = { start_at: ["hourly", "daily", "weekly", "monthly"], weekday: ["weekly"], month_day: ["monthly"], cron: ["cron"] };
-const PREVIEWED = ["access_scope", "tenant", "tenant_groups", "source_queue", "engine", "schedule", "cron", "start_at", "weekday", "month_day", "time_zone"];
+const PREVIEWED = ["name", "access_scope", "tenant", "tenant_groups", "source_queue", "engine", "schedule", "cron", "start_at", "weekday", "month_day", "time_zone"];
 const OF_SOURCE = {
   source_queue: ["queue"],
   ended_records: ["storage", "token"],
@@ -84,9 +84,9 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// A clause that is still being written would only be refused.
+// A form or a clause that is still being written would only be refused.
 function complete(form) {
-  return [...form.querySelectorAll(".p-clause")].every((clause) => {
+  return form.checkValidity() && [...form.querySelectorAll(".p-clause")].every((clause) => {
     const operator = clause.querySelector("select").value;
     const values = [...clause.querySelectorAll("input:not([type=hidden])")];
     const needed = { empty: 0, not_empty: 0, between: 2 }[operator] ?? 1;
