@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core import signed_http as http
 
 NOW = 1_800_000_000
-OURS, THEIRS, STRANGER = (Ed25519PrivateKey.generate() for _number in range(3))
+# The same in every process: ids of the installations name tests.
+OURS, THEIRS, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in range(3))
 
 
 def public(key):
