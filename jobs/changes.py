@@ -158,6 +158,8 @@ def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
     """
     change = _start(record)
     change.wait, change.delay_s = Record.Wait.CIRCUIT, FIRST_PAUSE_S
+    if isinstance(outcome, NotSent) and outcome.misconfigured:
+        change.wait, change.delay_s = Record.Wait.ENGINE, ENGINE_PAUSE_S
     if isinstance(outcome, Troubled):
         change.errors += 1
         change.last_error, change.detail, change.step = outcome.error.message, outcome.error.message, "error"

@@ -187,7 +187,9 @@ class Troubled:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The engine was not asked: its circuit had opened before it was the record's turn."""
+    """The engine was not asked: its circuit had opened, or it had shown to be ``misconfigured``, before it was the turn."""
+
+    misconfigured: bool = False
 
 
 Outcome = Submitted | StillPending | Finished | Troubled | NotSent

@@ -107,7 +107,7 @@ class PassRunner:
         self.breaker = breaker
         self.writer = ChangeWriter(job, run, session)
         self.taking = True
-        self.alone = False
+        self.alone = self.misconfigured = False
         self.suspects_left = SUSPECTS_PER_PASS
         self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
         self.sent: set[int] = set()
@@ -314,8 +314,8 @@ class PassRunner:
 
     async def _work(self, record: Claimed, verdict: Go) -> Outcome:
         async with self.slots.gate:
-            if self.breaker.open and not self.breaker.probing:
-                return NotSent()
+            if self.misconfigured or (self.breaker.open and not self.breaker.probing):
+                return NotSent(self.misconfigured)
             self.sent.add(record.id)
             limit = asyncio.timeout(self.job.request_timeout_s)
             try:
@@ -324,6 +324,8 @@ class PassRunner:
                         return await self.session.advance(record, verdict.payload)
                     return await self.session.submit(record, verdict.payload)
             except EngineError as error:
+                # The others that wait at the gate would only hear the same.
+                self.misconfigured = self.misconfigured or error.error_class == ErrorClass.CONFIG
                 return Troubled(error)
             except Exception as error:
                 if limit.expired():

@@ -255,7 +255,7 @@ class DeadLetterTable(RecordTable):
     """Dead letters of a queue: whose they are, why they ended, how old they are."""
 
     job = TextColumn(verbose_name=gettext_lazy("Job"))
-    reason = tables.Column(verbose_name=gettext_lazy("Cause"))
+    reason = tables.Column(verbose_name=gettext_lazy("Cause"), attrs={"td": {"class": "p-roomy"}})
     created_at = TimeColumn(verbose_name=gettext_lazy("Published"), seconds=True)
     finished_at = TimeColumn(verbose_name=gettext_lazy("Ended"), seconds=True)
     last_processed_at = None  # type: ignore[assignment]

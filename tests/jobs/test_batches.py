@@ -12,7 +12,7 @@ from jobs.changes import Limits, after
 from jobs.claiming import claim_due, take_from_queue
 from jobs.cleanups import run_cleanups
 from jobs.kinds import Go, StillPending, kind_of
-from jobs.models import Cleanup, Record
+from jobs.models import Cleanup, LogEntry, Record
 from jobs.passes import PassRunner
 from jobs.runs import begin_pass, current_run
 
@@ -107,3 +107,18 @@ def test_clean_ups_go_on_until_nothing_is_due_and_a_failing_one_waits(pipeline, 
     assert removed + Cleanup.objects.count() == 4
     assert removed >= 3
     assert all(cleanup.due_at > timezone.now() for cleanup in Cleanup.objects.all())
+
+
+def test_when_an_engine_refuses_our_settings_those_that_wait_for_their_turn_are_not_sent(pipeline):
+    pipeline.engine.settings["concurrency"] = 2
+    pipeline.engine.save()
+    calls = [pipeline.call() for _number in range(6)]
+    fault = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "status": 401, "times": 20}
+    pipeline.server.control("POST", "/_emu/faults", fault)
+    pipeline.sweep()
+    records = [pipeline.record_of(call) for call in calls]
+    assert {(r.state, r.wait, r.attempts) for r in records} == {("in_progress", "engine_paused", 0)}
+    assert sum(r.errors for r in records) == 2
+    assert LogEntry.objects.filter(job=pipeline.job, record__isnull=False).count() == 2
+    pipeline.engine.refresh_from_db()
+    assert pipeline.engine.pause_reason

@@ -103,7 +103,7 @@ def test_platform_admins_see_the_pipeline_and_what_needs_attention(
         "Skipped in 24 hours": "0",
         "Minutes today": "0",
     }
-    assert "50.0 % of 2 conversations of 24 hours ended without a result" in text
+    assert "50.0 % of 2 outcomes of 24 hours are without a result; a retry counts anew" in text
     for where in (
         f"/jobs/{busy.pk}/records/?status=failed&amp;reason=engine_input",
         f"/jobs/{busy.pk}/records/?status=failed&amp;tenant={acme.pk}",

@@ -68,7 +68,7 @@ def strip_tiles(found: Indicators, failed_url: str) -> list[Item]:
     day, queues, jobs = found.day, reverse("queues:queues"), reverse("jobs:jobs")
     ended, missing = day.ended, share_text(day.share_missing)
     rate = _("%(n)s a minute come in") % {"n": f"{found.came:,.1f}"}
-    without = _("%(share)s of %(n)s conversations of 24 hours ended without a result")
+    without = _("%(share)s of %(n)s outcomes of 24 hours are without a result; a retry counts anew")
     figures = [
         (_("Pending in queues"), capped_if(found), "stack-2", "muted", f"{waits}; {rate}", queues),
         (_("Wait until taken up"), late(found.lag["wait"]), "clock", "muted", lag_text(found.lag["wait"]), queues),
