@@ -147,6 +147,7 @@ FACTS = (
         "queue_name",
         "external_id",
         "started_at",
+        "transcription_state",
         "hold_events",
     ),
     "user__username",

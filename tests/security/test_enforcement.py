@@ -180,4 +180,5 @@ def test_platform_staff_of_managed_groups_see_the_records_of_those_tenants_alone
     rows = client_for(people.platform_admin).get(reverse("jobs:records", args=[job])).context["table"].rows
     assert {row.record.pk for row in rows} == {ours.pk, theirs.pk}
     shown = client_for(helper).get("/").context["tiles"]
-    assert sum(int(tile["value"]) for tile in shown) == 1
+    # Figures that nothing is known of yet are a dash.
+    assert sum(int(tile["value"]) for tile in shown if tile["value"].isdigit()) == 1

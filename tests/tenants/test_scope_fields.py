@@ -94,7 +94,7 @@ def test_an_engine_of_a_deleted_tenant_is_refused_with_the_reason(root, engine, 
     assert "The tenant is deleted" in answer.content.decode()
 
 
-def test_groups_that_the_editor_does_not_manage_stay_and_others_are_not_offered(
+def test_groups_that_the_editor_does_not_manage_are_not_offered_and_a_queue_of_theirs_is_not_opened(
     client_for, second_admin, system, queue, acme
 ):
     gold, silver, lead = (create_group(name=name, tenants=[acme], actor="test", audit_tenant=system) for name in "GSL")
@@ -103,13 +103,17 @@ def test_groups_that_the_editor_does_not_manage_stay_and_others_are_not_offered(
     )
     User.objects.filter(pk=second_admin.pk).update(role=role)
     second_admin.managed_tenant_groups.set([gold])
-    queue.tenant_groups.set([silver])
+    queue.tenant_groups.set([gold])
     ProcessingQueue.objects.filter(pk=queue.pk).update(scope="tenant_groups", tenant=None)
     client, address = client_for(User.objects.get(pk=second_admin.pk)), reverse("queues:edit", args=[queue.pk])
-    assert offered(client, address, "tenant_groups") == {"G", "S"}
+    assert offered(client, address, "tenant_groups") == {"G"}
     values = {**QUEUE, "scope": "tenant_groups"}
     assert client.post(address, {**values, "tenant_groups": [lead.pk]}).status_code == 422
-    assert client.post(address, {**values, "tenant_groups": [gold.pk, silver.pk]}).status_code == 302
+    assert client.post(address, {**values, "tenant_groups": [gold.pk]}).status_code == 302
+    assert set(queue.tenant_groups.all()) == {gold}
+    queue.tenant_groups.add(silver)
+    assert client.get(address).status_code == 403
+    assert client.post(address, {**values, "tenant_groups": [gold.pk], "version": 2}).status_code == 403
     assert set(queue.tenant_groups.all()) == {gold, silver}
 
 
