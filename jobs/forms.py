@@ -43,8 +43,6 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
     enabled = EnableField()
     access_scope = forms.ChoiceField(label=_("Access scope"), choices=AccessScope.choices)
     data_source = forms.ChoiceField(label=_("Data source"), choices=DataSource.choices)
-    clear_tag = TagField(label=_("Clear a tag"))
-    assign_tag = TagField(label=_("Assign a tag"))
     source_queue = forms.ModelChoiceField(
         label=_("Source Queue"),
         queryset=ProcessingQueue.objects.order_by("name"),
@@ -79,6 +77,8 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
         required=False,
         help_text=_("Seconds. While live work is later than that, a full mode waits by itself. Blank: it never does."),
     )
+    clear_tag = TagField(label=_("Clear a tag"))
+    assign_tag = TagField(label=_("Assign a tag"))
     publish_to = forms.ModelMultipleChoiceField(
         label=_("Publish to queue(s)"),
         queryset=ProcessingQueue.objects.order_by("name"),

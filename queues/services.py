@@ -21,6 +21,7 @@ from queues.models import ProcessingQueue, QueuePurge, QueueScope
 from queues.reach import demand_scope
 from queues.replication.copies import demand_own
 from queues.replication.outbox import record_saved
+from queues.replication.snapshots import settings_of
 from queues.selectors import pending_in
 from tenants.models import Tenant, TenantGroup
 
@@ -149,8 +150,13 @@ def save_queue(
         action="queue.created" if queue is None else "queue.changed",
         target_type="queue",
         target_id=str(saved.pk),
-        details={"name": saved.name, "enabled": saved.enabled, "scope": saved.scope, "events": list(saved.events)}
-        | {"version": saved.version},
+        details={
+            "name": saved.name,
+            "enabled": saved.enabled,
+            "scope": saved.scope,
+            "events": list(saved.events),
+            "version": saved.version,
+        },
         before=before,
         after=after,
     )
@@ -158,15 +164,8 @@ def save_queue(
 
 
 def _settings_of(queue: ProcessingQueue | None) -> dict[str, Any]:
-    """What a person sets, in plain values: what the audit trail compares."""
-    if queue is None:
-        return {}
-    names = ("name", "enabled", "scope", "record_type", "events", "replicate")
-    return {
-        **{name: getattr(queue, name) for name in names},
-        "tenant": str(queue.tenant or ""),
-        "tenant_groups": sorted(group.name for group in queue.tenant_groups.all()),
-    }
+    """What a person sets: what the pairing server is told, and whether it is; what the audit trail compares."""
+    return {} if queue is None else {**settings_of(queue), "replicate": queue.replicate}
 
 
 def _whose_change(queue: ProcessingQueue, audit_tenant: Tenant) -> str:
