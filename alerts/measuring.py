@@ -10,11 +10,11 @@ from typing import Any
 from django.utils import timezone
 
 from alerts.models import AlertRule, Measure
-from jobs.figure_models import EVERYBODY, Figure, What
 from jobs.figures.histogram import added, lags_of
+from jobs.figures.models import EVERYBODY, Figure, What
 from jobs.figures.reading import ENDS, hour_of
 from jobs.models import DataSource, JobDefinition
-from jobs.room import Room, room
+from jobs.workers.room import Room, room
 from licensing.alerts import pressing
 from licensing.models import Meter
 from queues.selectors import queues_with_backlog

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from benchmarks.registry import Figures, goal, scaled
 from benchmarks.world import make_queue_and_job, make_tenant_rows
-from jobs.claiming import claim_due, take_from_queue
 from jobs.models import JobDefinition, Run
-from jobs.runs import current_run
+from jobs.passes.claiming import claim_due, take_from_queue
+from jobs.passes.runs import current_run
 from queues.models import ProcessingQueue
 
 BATCH = 500

@@ -18,10 +18,10 @@ from accounts.services import create_user
 from benchmarks.registry import Figures, goal, scaled
 from benchmarks.world import make_queue_and_job, make_system, make_tenant_rows
 from core.policy import public
+from jobs.bulk_actions.models import BulkAction
 from jobs.bulk_actions.working import AT_WORK, work_on
-from jobs.bulk_models import BulkAction
 from jobs.models import JobDefinition, Record
-from jobs.runs import current_run
+from jobs.passes.runs import current_run
 
 RECORDS, LOG_LINES, ITEMS = 1_000_000, 5_000_000, 100_000
 TENANTS, RUNS = 200, 30

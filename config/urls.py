@@ -16,7 +16,7 @@ urlpatterns = [
     path("administration/system/pairing-server/", include("queues.replication.urls")),
     path("pairing/v1/", include("queues.replication.wire_urls")),
     path("administration/jobs/", include("jobs.queue_urls")),
-    path("administration/jobs/", include("jobs.worker_urls")),
+    path("administration/jobs/", include("jobs.workers.urls")),
     path("administration/speech-analytics/transcription/", include("transcription.urls")),
     path("administration/speech-analytics/", include("jobs.urls")),
 ]

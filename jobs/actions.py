@@ -12,10 +12,10 @@ from django.utils import timezone
 from audit.services import append
 from core.moves import move
 from core.outcomes import Reason
-from jobs.changes import under_reference
 from jobs.figures.counting import count_ends
 from jobs.kinds import kinds
 from jobs.models import Cleanup, JobDefinition, Record, RecordEvent
+from jobs.passes.changes import under_reference
 from licensing.ledger import release
 from tenants.models import Tenant
 

@@ -15,10 +15,10 @@ from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, EndedRecords, JobDefinition, Schedule
-from jobs.policy_form import LOAD, PATIENCE, TENANTS, PolicyFields
+from jobs.policy.form import LOAD, PATIENCE, TENANTS, PolicyFields
 from jobs.schedules import MONTH_DAYS, TIMED, WEEKDAYS, Start, cron_of, start_of
 from jobs.selectors import known_tags
-from jobs.sources import MOST_LAG_S, MOST_MINUTES, MOST_PER_MINUTE, deprecated_barred
+from jobs.sweeps.sources import MOST_LAG_S, MOST_MINUTES, MOST_PER_MINUTE, deprecated_barred
 from queues.models import AccessScope, ProcessingQueue
 from queues.reach import OF_SOME, within_reach
 from tenants.forms import ScopeFields

@@ -8,7 +8,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from jobs.bulk_models import BulkAction
+from jobs.bulk_actions.models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Pass, Run
 
 # So long after a pass the pages that show a rate change with the minute.

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, JSONObject, Now
 
 from accounts.models import User
 from accounts.permissions import AccessScope
-from jobs.bulk_models import BulkAction, BulkSlice
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.models import (
     FULL_MODES,
     SWEEPING,

@@ -17,13 +17,13 @@ from core.errors import Conflict, InvalidInput
 from core.moves import move
 from jobs import filters
 from jobs.actions import abort_records
-from jobs.continuing import end_on_stop, keep_place, prepare_start
-from jobs.holding import wake_postponed
 from jobs.kinds import Kind, kinds
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
-from jobs.policy import policy_values
+from jobs.policy.rules import policy_values
 from jobs.schedules import TIMED, next_starts
-from jobs.sources import source_values
+from jobs.sweeps.continuing import end_on_stop, keep_place, prepare_start
+from jobs.sweeps.sources import source_values
+from jobs.upkeep.holding import wake_postponed
 from queues.models import AccessScope, ProcessingQueue
 from queues.reach import demand_queues, demand_scope
 from tenants.models import Tenant, TenantGroup

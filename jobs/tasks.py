@@ -5,19 +5,19 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError as BrokerError
 
-from jobs.applying import DATABASE_IS_AWAY
 from jobs.bulk_actions.working import actions_at_work, work_on
-from jobs.cleanups import run_cleanups
-from jobs.estimating import step
 from jobs.figures.folding import fold
-from jobs.holding import wake_held
-from jobs.marks import show_marks
-from jobs.passes import run_pass as run_one_pass
+from jobs.passes.applying import DATABASE_IS_AWAY
+from jobs.passes.running import run_pass as run_one_pass
 from jobs.preview import judge_asked
-from jobs.pruning import prune
-from jobs.reserved import release_orphans
 from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
 from jobs.services import request_due_starts
+from jobs.sweeps.estimating import step
+from jobs.upkeep.cleanups import run_cleanups
+from jobs.upkeep.holding import wake_held
+from jobs.upkeep.marks import show_marks
+from jobs.upkeep.pruning import prune
+from jobs.upkeep.reserved import release_orphans
 
 logger = logging.getLogger(__name__)
 EXPIRES_S = 10

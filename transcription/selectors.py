@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from core.crypto import DecryptionFailed, open_sealed
-from jobs.circuit_models import Circuit
-from jobs.circuits import circuits_of
+from jobs.circuits.breakers import circuits_of
+from jobs.circuits.models import Circuit
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.selectors import outbound_policy, system_tenant

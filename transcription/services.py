@@ -20,7 +20,7 @@ from core.crypto import seal
 from core.errors import Conflict, InvalidInput
 from core.outbound import AddressRefused
 from core.outbound.urls import parse_url
-from jobs.circuits import close_now, forget, probe_now
+from jobs.circuits.breakers import close_now, forget, probe_now
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.models import Tenant

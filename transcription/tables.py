@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import EMPTY, ActionsColumn, PageTable, SelectionColumn, badge, link, links, show_time
-from jobs.circuit_models import Circuit
+from jobs.circuits.models import Circuit
 from transcription.models import EngineTest, SpeechEngine
 from transcription.registry import engine_types
 from transcription.selectors import failing_text

@@ -17,7 +17,7 @@ from accounts.policy import viewer
 from audit.services import grouped
 from core.errors import Conflict
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
-from jobs.circuits import circuit_of
+from jobs.circuits.breakers import circuit_of
 from transcription.filters import EngineFilter
 from transcription.forms import EngineForm, initial_of
 from transcription.models import EngineTest, SpeechEngine

@@ -12,8 +12,8 @@ from accounts.permissions import AccessScope
 from jobs.figures.histogram import Lag
 from jobs.figures.reading import Sums, failing_tenants, lags, sums_of, sums_of_minutes
 from jobs.models import DataSource, JobDefinition, Pass, Record, Run
-from jobs.room import Room, room
 from jobs.selectors import reached
+from jobs.workers.room import Room, room
 from licensing.models import DailyUsage
 from queues.models import ProcessingQueue, QueueItem
 from queues.selectors import queue_pages

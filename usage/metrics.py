@@ -12,11 +12,11 @@ from django.db.models import CharField, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
-from jobs.circuit_models import Circuit
-from jobs.figure_models import EVERYBODY, Figure, What
+from jobs.circuits.models import Circuit
 from jobs.figures.histogram import STAGES, added, lags_of
+from jobs.figures.models import EVERYBODY, Figure, What
 from jobs.models import JobDefinition, Run
-from jobs.worker_models import DEAD_AFTER
+from jobs.workers.models import DEAD_AFTER
 from queues.selectors import queues_with_backlog
 from transcription.models import SpeechEngine
 from transcription.selectors import CIRCUITS

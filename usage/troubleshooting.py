@@ -17,8 +17,8 @@ from accounts.models import User
 from accounts.permissions import Permission
 from core.outcomes import Reason
 from jobs.models import JobDefinition, LogEntry, Pass, Record
-from jobs.room import room
 from jobs.selectors import logs_of, reached
+from jobs.workers.room import room
 from licensing.alerts import pressing
 from queues.selectors import queues_with_backlog
 from tenants.selectors import visible_tenants

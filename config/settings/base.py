@@ -283,7 +283,7 @@ TENANT_PURGES = {
     "queue_items": "queues.purging.purge_items",
     "alert_rules": "alerts.purging.purge_rules",
 }
-TENANT_SWEEPS = {"records": "jobs.purging.sweep_records"}
+TENANT_SWEEPS = {"records": "jobs.upkeep.purging.sweep_records"}
 
 # --- Audio ---
 MAX_AUDIO_BYTES = 2 * 1024**3

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from core.exports import safe_cell
-from jobs.bulk_models import BulkAction, BulkSlice
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.models import Record
 from jobs.tables import RecordTable
 

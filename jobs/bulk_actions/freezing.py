@@ -10,8 +10,8 @@ from django.utils import timezone, translation
 
 from accounts.models import User
 from core.errors import InvalidInput
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.registry import ACTIONS, SOURCES, stamp_of
-from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import Record
 from tenants.models import Tenant
 

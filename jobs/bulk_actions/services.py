@@ -11,9 +11,9 @@ from accounts.models import User
 from audit.services import append
 from core.errors import Conflict, InvalidInput
 from core.moves import move
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.registry import ACTIONS
 from jobs.bulk_actions.working import change_members
-from jobs.bulk_models import BulkAction, BulkSlice
 
 # So few are changed in the request itself; what is written down about them is one row.
 IMMEDIATE = 250

@@ -9,8 +9,8 @@ from django.utils import timezone, translation
 
 from audit.services import append
 from jobs.bulk_actions.freezing import SLICE, freeze_on
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.registry import ACTIONS, stamp_of
-from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import Record
 
 LEASE_S = 60

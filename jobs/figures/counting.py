@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs.changes import Change
-from jobs.figure_models import FigureSlice, What
 from jobs.figures.histogram import histogram_of
+from jobs.figures.models import FigureSlice, What
 from jobs.models import JobDefinition, Record
+from jobs.passes.changes import Change
 
 # Tenant, what, reason.
 Key = tuple[Any, str, str]

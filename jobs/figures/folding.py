@@ -6,8 +6,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs.figure_models import EVERYBODY, Figure, FigureSlice
 from jobs.figures.histogram import BOUNDS, BUCKETS
+from jobs.figures.models import EVERYBODY, Figure, FigureSlice
 from jobs.models import JobDefinition
 
 KEPT_MINUTES = timedelta(hours=3)

@@ -10,8 +10,8 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs.figure_models import EVERYBODY, Figure, What
 from jobs.figures.histogram import Lag, added, lags_of
+from jobs.figures.models import EVERYBODY, Figure, What
 from tenants.models import Tenant
 
 ENDS = (What.COMPLETED, What.FAILED, What.SKIPPED)

@@ -15,16 +15,16 @@ from django.utils.translation import gettext_lazy
 from accounts.policy import viewer
 from core.errors import InvalidInput
 from core.pages import ConfirmPage, Crumbs, FormPage, Text
-from jobs.backfill_form import BackfillForm
-from jobs.backfills import FIXED, start_backfill
-from jobs.continuing import import_token, reset_token
-from jobs.estimating import Estimate, Question, look_up
 from jobs.forms import JobForm
 from jobs.models import Continuation, DataSource, JobDefinition
 from jobs.selectors import reached
 from jobs.services import checked_values
+from jobs.sweeps.backfills import FIXED, start_backfill
+from jobs.sweeps.continuing import import_token, reset_token
+from jobs.sweeps.estimating import Estimate, Question, look_up
+from jobs.sweeps.form import BackfillForm
+from jobs.sweeps.tokens import MOST, token_of
 from jobs.tasks import ask_estimate
-from jobs.tokens import MOST, token_of
 from jobs.views.definitions import job_crumbs
 from jobs.views.editing import JobPage, scope_ids
 from queues.models import AccessScope

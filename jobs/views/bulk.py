@@ -18,10 +18,10 @@ from core.exports import csv_response
 from core.pages import ActionPage, Crumbs, Page, Text, stamp_of, whole
 from jobs.bulk_actions.exporting import file_of
 from jobs.bulk_actions.freezing import sample_of
+from jobs.bulk_actions.models import BulkAction
 from jobs.bulk_actions.registry import ACTIONS, SOURCES
 from jobs.bulk_actions.services import IMMEDIATE, abort_action, start_action
 from jobs.bulk_actions.working import CHANGED, GONE
-from jobs.bulk_models import BulkAction
 from jobs.selectors import bulk_actions_for, left_alone
 from jobs.views.definitions import job_crumbs
 

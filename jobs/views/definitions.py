@@ -16,7 +16,7 @@ from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
 from core.pages import ActionPage, ConfirmPage, Crumbs, ListPage, Text
-from jobs.bulk import change_jobs
+from jobs.bulk_actions.of_jobs import change_jobs
 from jobs.describing import setting_names
 from jobs.filtersets import JobFilter
 from jobs.models import JobDefinition, Record, Schedule

@@ -25,7 +25,7 @@ from jobs.progress import speed_of
 from jobs.pulse import pulse
 from jobs.schedules import text_of
 from jobs.selectors import jobs_for_pages, latest_pass, latest_run, runs_of
-from jobs.sweep_progress import progress_of
+from jobs.sweeps.progress import progress_of
 from jobs.tables import RunTable
 from jobs.views.definitions import delete_message, job_crumbs
 from queues.reach import beyond_text, is_within

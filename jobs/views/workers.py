@@ -14,9 +14,9 @@ from accounts.policy import viewer
 from core.bulk import BulkMixin
 from core.ids import uuids
 from core.pages import COUNT_LIMIT, ConfirmPage, Crumbs, ListPage, Text
-from jobs.worker_models import Worker
-from jobs.worker_tables import WorkerFilter, WorkerTable
-from jobs.workers import stop_worker, stop_workers, workers_with_work
+from jobs.workers.asking import stop_worker, stop_workers, workers_with_work
+from jobs.workers.models import Worker
+from jobs.workers.tables import WorkerFilter, WorkerTable
 
 TITLE = gettext_lazy("Workers")
 ROOT: Crumbs = [(gettext_lazy("Administration"), None), (gettext_lazy("Jobs"), None)]

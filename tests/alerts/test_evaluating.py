@@ -11,12 +11,12 @@ from django.utils import timezone
 from alerts.evaluating import RETRY_AFTER, evaluate, send_mails
 from alerts.models import AlertRule, Firing, Measure
 from alerts.tasks import check_rules
-from jobs.circuit_models import Circuit
-from jobs.figure_models import FigureSlice, What
+from jobs.circuits.models import Circuit
 from jobs.figures.folding import fold
 from jobs.figures.histogram import histogram_of
+from jobs.figures.models import FigureSlice, What
 from jobs.models import JobDefinition
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from licensing.alerts import check
 from licensing.models import Meter
 from queues.models import ProcessingQueue, QueueItem

@@ -57,15 +57,15 @@ def _poison(_session: Any, record: Any, _payload: Any) -> bool:
 POINTS: dict[str, Point] = {
     "poison": ("transcription.kind.TranscriptionSession", "submit", _poison),
     "reserve": ("transcription.kind", "reserve", _some_requests),
-    "intent": ("jobs.passes", "write_intents", _some_intents),
+    "intent": ("jobs.passes.running", "write_intents", _some_intents),
     "upload": ("transcription.kind.TranscriptionSession", "submit", _any_call),
-    "handle saved": ("jobs.applying.ChangeWriter", "apply", _handle),
+    "handle saved": ("jobs.passes.applying.ChangeWriter", "apply", _handle),
     "check": ("transcription.kind.TranscriptionSession", "advance", _any_call),
     "settle": ("transcription.kind", "settle", _some_keys),
-    "release": ("jobs.applying", "release", _some_keys),
-    "slice stored": ("jobs.sweeping", "_store", _second_slice),
-    "slice done": ("jobs.sweeping", "_advance", _second_slice),
-    "end saved": ("jobs.applying.ChangeWriter", "apply", _ending),
+    "release": ("jobs.passes.applying", "release", _some_keys),
+    "slice stored": ("jobs.sweeps.sweeping", "_store", _second_slice),
+    "slice done": ("jobs.sweeps.sweeping", "_advance", _second_slice),
+    "end saved": ("jobs.passes.applying.ChangeWriter", "apply", _ending),
 }
 
 
@@ -116,14 +116,14 @@ def main() -> int:
     from django.db.models import Value
     from django.db.models.functions import Now
 
-    import jobs.passes
+    import jobs.passes.running
     import transcription.kind  # noqa: F401
     from jobs.models import Record
 
     arm(point, when)
     deadline = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
-        jobs.passes.run_pass(int(job))
+        jobs.passes.running.run_pass(int(job))
         # Polls need not be waited for here.
         Record.objects.filter(state="in_progress", lease_until=None).update(next_at=Now(), wait=Value(""))
         time.sleep(0.05)

@@ -12,13 +12,13 @@ def main() -> int:
     """Ends with 3 when it takes too long."""
     job = int(sys.argv[1])
     django.setup()
-    import jobs.passes
+    import jobs.passes.running
     from jobs.models import Record
     from queues.models import QueueItem
 
     deadline = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
-        jobs.passes.run_pass(job)
+        jobs.passes.running.run_pass(job)
         left = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS)
         if not left.exists() and not QueueItem.objects.filter(queue__jobs=job).exists():
             return 0

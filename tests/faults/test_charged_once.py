@@ -11,10 +11,10 @@ import pytest
 from django.db.models.functions import Now
 
 from jobs.actions import abort_records
-from jobs.claiming import claim_due, take_from_queue
 from jobs.models import JobDefinition, Record
-from jobs.reserved import release_orphans
-from jobs.runs import current_run
+from jobs.passes.claiming import claim_due, take_from_queue
+from jobs.passes.runs import current_run
+from jobs.upkeep.reserved import release_orphans
 from licensing.ledger import Granted, Request, reserve
 from licensing.models import Account, Entry, Meter, Reservation
 from licensing.reconciling import differences

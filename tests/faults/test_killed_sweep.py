@@ -5,7 +5,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from jobs.models import Continuation, JobDefinition, Record
-from jobs.passes import run_pass
+from jobs.passes.running import run_pass
 from licensing.models import Entry
 from licensing.reconciling import differences
 from queues.models import QueueItem

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.models import JobDefinition, Record
-from jobs.policy_models import EngineSlots
+from jobs.policy.models import EngineSlots
 from jobs.services import save_job
 from queues.services import save_queue
 from tests.databases import db  # noqa: F401 - the children see only what is committed

@@ -11,7 +11,7 @@ from conversations.metadata import read_metadata
 from conversations.models import Call
 from conversations.services import ingest_call
 from jobs.models import JobDefinition, Record
-from jobs.passes import run_pass
+from jobs.passes.running import run_pass
 from jobs.services import save_job
 from licensing.models import Bundle
 from licensing.services import grant

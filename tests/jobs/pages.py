@@ -7,9 +7,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.circuit_models import Circuit
+from jobs.circuits.models import Circuit
 from jobs.models import Record
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from queues.models import ProcessingQueue
 from transcription.models import SpeechEngine
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from jobs.claiming import claim_due
 from jobs.models import Continuation, JobDefinition, Record
-from jobs.runs import current_run
+from jobs.passes.claiming import claim_due
+from jobs.passes.runs import current_run
 from jobs.services import request_start, save_job
-from jobs.sweeping import take_slice
+from jobs.sweeps.sweeping import take_slice
 from tests.jobs.conftest import Pipeline, job_values
 
 

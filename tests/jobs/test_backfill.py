@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import cache
 
 from audit.models import AuditEntry
-from jobs import estimating
 from jobs.models import JobDefinition
+from jobs.sweeps import estimating
 from jobs.tasks import estimate as estimate_task
 from queues.models import QueueItem
 from tests.jobs.pages import backfill_form, shown, url

@@ -6,15 +6,16 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
-from jobs import applying, cleanups
-from jobs.breaker import Breaker
-from jobs.changes import Limits, after
-from jobs.claiming import claim_due, take_from_queue
-from jobs.cleanups import run_cleanups
+from jobs.circuits.of_pass import Breaker
 from jobs.kinds import Go, StillPending, kind_of
 from jobs.models import Cleanup, LogEntry, Record
-from jobs.passes import PassRunner
-from jobs.runs import begin_pass, current_run
+from jobs.passes import applying
+from jobs.passes.changes import Limits, after
+from jobs.passes.claiming import claim_due, take_from_queue
+from jobs.passes.running import PassRunner
+from jobs.passes.runs import begin_pass, current_run
+from jobs.upkeep import cleanups
+from jobs.upkeep.cleanups import run_cleanups
 
 pytestmark = pytest.mark.django_db
 LIMITS = Limits(max_checks=50, max_attempts=5)

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from jobs.bulk_actions import freezing, services, working
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.working import actions_at_work, work_on
-from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import JobDefinition, Record
-from jobs.pruning import prune_actions
+from jobs.upkeep.pruning import prune_actions
 from tests.jobs.pages import make_records, url
 
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 from audit.models import AuditEntry
 from core.circuits import Window
 from core.errors import Conflict
-from jobs.circuit_models import Circuit
-from jobs.circuits import add_counts, circuit_of, close_now, end_probe, probe_now, take_probe
+from jobs.circuits.breakers import add_counts, circuit_of, close_now, end_probe, probe_now, take_probe
+from jobs.circuits.models import Circuit
 from jobs.models import LogEntry, Pass, Record
 from queues.models import QueueItem
 from tests.jobs.pages import failing_circuit

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from jobs.actions import retry_records
-from jobs.claiming import take_from_queue
 from jobs.models import ErrorSignature, JobDefinition, Record, RecordEvent
+from jobs.passes.claiming import take_from_queue
+from jobs.passes.runs import current_run
 from jobs.requeueing import requeue_records
-from jobs.runs import current_run
 from jobs.signatures import signature_of
 from licensing.models import Bundle
 from licensing.services import grant

@@ -8,14 +8,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from jobs.actions import abort_records
-from jobs.changes import Change
-from jobs.figure_models import EVERYBODY, Figure, FigureSlice, What
 from jobs.figures.counting import count_changes
 from jobs.figures.folding import KEPT_HOURS, KEPT_MINUTES, fold, prune_figures
 from jobs.figures.histogram import BOUNDS, BUCKETS, LENGTH, added, histogram_of, lags_of, percentile
+from jobs.figures.models import EVERYBODY, Figure, FigureSlice, What
 from jobs.kinds import Claimed
 from jobs.models import Record
-from jobs.purging import sweep_records
+from jobs.passes.changes import Change
+from jobs.upkeep.purging import sweep_records
 
 
 def sums(grain="hour", tenant=EVERYBODY):

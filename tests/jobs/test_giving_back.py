@@ -8,11 +8,11 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-import jobs.passes
-import jobs.stopping
-from jobs.claiming import claim_due, give_back, take_from_queue
+import jobs.passes.running
+import jobs.workers.stopping
 from jobs.models import Pass, Record, RecordEvent
-from jobs.runs import begin_pass, current_run, end_pass, leave_slot
+from jobs.passes.claiming import claim_due, give_back, take_from_queue
+from jobs.passes.runs import begin_pass, current_run, end_pass, leave_slot
 
 pytestmark = pytest.mark.django_db
 SLOW = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "delay_ms": 2000, "times": 40}
@@ -32,7 +32,7 @@ def stopped_pass(pipeline, monkeypatch, grace):
     monkeypatch.setattr(settings, "WORKER_GRACE_S", grace)
     with monkeypatch.context() as asked:
         under_way = Record.objects.filter(stage="uploading")
-        asked.setattr(jobs.passes, "stopping", under_way.exists)
+        asked.setattr(jobs.passes.running, "stopping", under_way.exists)
         pipeline.sweep()
 
 
@@ -87,20 +87,20 @@ def test_the_slot_of_a_stopping_pass_is_free_for_another_worker_and_both_end(pip
 
 def test_a_worker_that_is_to_stop_begins_no_pass(pipeline, monkeypatch):
     pipeline.call()
-    monkeypatch.setattr(jobs.passes, "stopping", lambda: True)
+    monkeypatch.setattr(jobs.passes.running, "stopping", lambda: True)
     pipeline.sweep()
     assert not Pass.objects.exists()
 
 
 def test_sigterm_to_a_process_at_work_is_understood_and_not_died_of(monkeypatch):
-    monkeypatch.setattr(jobs.stopping, "_told", threading.Event())
+    monkeypatch.setattr(jobs.workers.stopping, "_told", threading.Event())
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append("after"))
     try:
-        with jobs.stopping.heeding_sigterm():
-            assert not jobs.stopping.stopping()
+        with jobs.workers.stopping.heeding_sigterm():
+            assert not jobs.workers.stopping.stopping()
             os.kill(os.getpid(), signal.SIGTERM)
-            assert jobs.stopping.stopping()
+            assert jobs.workers.stopping.stopping()
         assert heard == []
         os.kill(os.getpid(), signal.SIGTERM)
         assert heard == ["after"]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobs import pulse
 from jobs.actions import retry_records
 from jobs.models import JobDefinition, Pass, Record, Run
-from jobs.runs import begin_pass, current_run
+from jobs.passes.runs import begin_pass, current_run
 from tests.jobs.pages import make_records, shown, url
 
 

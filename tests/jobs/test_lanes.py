@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.lanes import held_back, live_lag
 from jobs.models import JobDefinition, LogEntry, Pass, Record
-from jobs.passes import run_pass
+from jobs.passes.running import run_pass
+from jobs.policy.lanes import held_back, live_lag
 from queues.models import QueueItem
 from tests.jobs.pages import make_records, shown, url
 from tests.jobs.sweeps import place_of, start, sweep_job, taken_by

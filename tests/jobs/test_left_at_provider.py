@@ -5,8 +5,8 @@ from django.db.models.functions import Now
 
 from conversations.services import delete_call
 from jobs.actions import abort_records
-from jobs.cleanups import run_cleanups
 from jobs.models import Cleanup, JobDefinition, Record
+from jobs.upkeep.cleanups import run_cleanups
 from tenants.doors import enter
 from tests.jobs.conftest import Pipeline, two_channels
 from tests.polling import until

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from jobs.models import LogEntry
-from jobs.pruning import prune_logs
+from jobs.upkeep.pruning import prune_logs
 from tests.jobs.pages import make_records, shown, url
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.claiming import take_from_queue
 from jobs.models import Pass, Record
-from jobs.runs import current_run
+from jobs.passes.claiming import take_from_queue
+from jobs.passes.runs import current_run
 from jobs.selectors import jobs_with_work
 from queues.models import QueueItem
 from queues.selectors import pending_in

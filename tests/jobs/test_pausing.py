@@ -9,7 +9,7 @@ from django.utils import timezone
 from audit.models import AuditEntry
 from core.errors import Conflict
 from jobs.models import JobDefinition, Record
-from jobs.passes import run_pass
+from jobs.passes.running import run_pass
 from jobs.selectors import jobs_reading, jobs_with_work
 from jobs.services import pause_job, request_due_starts, request_start, resume_job, set_enabled
 from queues.models import QueueItem

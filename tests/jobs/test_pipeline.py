@@ -8,11 +8,11 @@ from django.utils import timezone
 from conversations.codec import unpack
 from conversations.models import Call, Transcript
 from jobs.actions import abort_records, retry_records
-from jobs.cleanups import run_cleanups
-from jobs.marks import show_marks
 from jobs.models import Cleanup, LogEntry, Pass, Record, Run
-from jobs.passes import run_pass
-from jobs.pruning import prune
+from jobs.passes.running import run_pass
+from jobs.upkeep.cleanups import run_cleanups
+from jobs.upkeep.marks import show_marks
+from jobs.upkeep.pruning import prune
 from licensing.models import Bundle
 from licensing.services import grant
 from queues.models import QueueItem

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from core.errors import InvalidInput
-from jobs.changes import limits_of
 from jobs.models import Cleanup, JobDefinition, Priority, Record
-from jobs.policy import policy_values, weights_from, weights_text
+from jobs.passes.changes import limits_of
+from jobs.passes.waiting import Backoff, backoff_delay, throttle_delay
+from jobs.policy.rules import policy_values, weights_from, weights_text
 from jobs.selectors import jobs_reading, jobs_with_work
-from jobs.waiting import Backoff, backoff_delay, throttle_delay
 from queues.models import ProcessingQueue
 from tests.jobs.pages import make_records, shown, url
 
@@ -249,8 +249,8 @@ def test_a_job_makes_no_more_calls_at_once_than_it_may(pipeline):
 
 
 def test_clean_ups_use_a_quarter_of_the_engine_and_wait_when_all_of_it_is_in_use(pipeline):
-    from jobs.cleanups import run_cleanups
-    from jobs.slots import Slots
+    from jobs.policy.slots import Slots
+    from jobs.upkeep.cleanups import run_cleanups
     from transcription.selectors import circuit_key
 
     pipeline.finish(pipeline.call())

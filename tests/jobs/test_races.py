@@ -10,16 +10,16 @@ from conversations.preparing import prepare_transcript
 from core.errors import Conflict, InvalidInput
 from core.transcripts import TranscriptData
 from jobs.actions import abort_records, delete_records, retry_records
-from jobs.applying import ChangeWriter
-from jobs.changes import Limits, after
-from jobs.claiming import claim_due, take_from_queue
-from jobs.cleanups import run_cleanups
 from jobs.kinds import Finished, Submitted, kind_of
-from jobs.marks import show_marks
 from jobs.models import Cleanup, JobDefinition, Pass, Record
-from jobs.passes import run_pass
-from jobs.runs import current_run
+from jobs.passes.applying import ChangeWriter
+from jobs.passes.changes import Limits, after
+from jobs.passes.claiming import claim_due, take_from_queue
+from jobs.passes.running import run_pass
+from jobs.passes.runs import current_run
 from jobs.services import delete_job, save_job, set_enabled
+from jobs.upkeep.cleanups import run_cleanups
+from jobs.upkeep.marks import show_marks
 from queues.services import save_queue
 from tenants.doors import enter
 from tenants.models import Tenant

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.working import actions_at_work, work_on
-from jobs.bulk_models import BulkAction, BulkSlice
 from jobs.models import Record, RecordEvent
 from queues.models import QueueItem
 from tests.jobs.pages import make_records

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from jobs.kinds import Claimed
-from jobs.lanes import held_back
 from jobs.models import JobDefinition, Record
-from jobs.passes import run_pass
-from jobs.policy_models import RateWindow
-from jobs.rates import Rates, comes_back, free, in_turn
+from jobs.passes.running import run_pass
+from jobs.policy.lanes import held_back
+from jobs.policy.models import RateWindow
+from jobs.policy.rates import Rates, comes_back, free, in_turn
 from jobs.services import save_job
 from licensing.models import Bundle
 from licensing.services import grant

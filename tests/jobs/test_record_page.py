@@ -4,10 +4,10 @@ import json
 
 from django.utils import timezone
 
-from jobs.applying import ChangeWriter
-from jobs.changes import Limits, after
 from jobs.kinds import Claimed, StillPending, kind_of
 from jobs.models import Record, RecordEvent
+from jobs.passes.applying import ChangeWriter
+from jobs.passes.changes import Limits, after
 from tests.jobs.pages import make_records, shown, url
 from tests.polling import until
 

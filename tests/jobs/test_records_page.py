@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from jobs.actions import abort_records
 from jobs.models import Record, Run
-from jobs.runs import current_run
+from jobs.passes.runs import current_run
 from tests.jobs.pages import make_records, url
 
 # Who asks, and from where (two doors, session, person), and the one question whether anything has changed.

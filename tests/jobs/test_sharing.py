@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from jobs.models import JobDefinition, Priority
-from jobs.policy_models import EngineSlots
-from jobs.sharing import TURN_S, SlotClaim, allowed, shares
-from jobs.slots import Gate, Slots
+from jobs.policy.models import EngineSlots
+from jobs.policy.sharing import TURN_S, SlotClaim, allowed, shares
+from jobs.policy.slots import Gate, Slots
 
 ALWAYS = float("inf")
 

@@ -6,12 +6,12 @@ from django.db.models.functions import Now
 
 from conversations.models import Call
 from core.errors import Conflict, InvalidInput
-from jobs import sweeping
 from jobs.models import Continuation, JobDefinition, LogEntry, Record
-from jobs.passes import run_pass
-from jobs.runs import current_run
+from jobs.passes.running import run_pass
+from jobs.passes.runs import current_run
 from jobs.selectors import jobs_with_work
 from jobs.services import clone_job, pause_job, request_due_starts, resume_job, save_job, set_enabled, start_job
+from jobs.sweeps import sweeping
 from tenants.doors import enter
 from tenants.models import Tenant
 from tests.jobs.conftest import job_values

@@ -6,9 +6,9 @@ import pytest
 
 from audit.models import AuditEntry
 from jobs.models import Continuation, Record
-from jobs.runs import current_run
-from jobs.sweeping import take_slice
-from jobs.tokens import token_of
+from jobs.passes.runs import current_run
+from jobs.sweeps.sweeping import take_slice
+from jobs.sweeps.tokens import token_of
 from tests.jobs.pages import shown, url
 from tests.jobs.sweeps import end_all, place_of, slices, start, sweep_job, taken_by
 

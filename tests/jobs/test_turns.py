@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from jobs.claiming import CLAIM, TAKE, claim_due, take_from_queue
 from jobs.models import Record
-from jobs.runs import current_run
-from jobs.turns import Turns, portions, weights_of
+from jobs.passes.claiming import CLAIM, TAKE, claim_due, take_from_queue
+from jobs.passes.runs import current_run
+from jobs.passes.turns import Turns, portions, weights_of
 from tenants.models import Tenant
 from tests.jobs.pages import make_records
 

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from core.outcomes import Reason
-from jobs.holding import MARGIN_S, wake_held
 from jobs.models import Record
+from jobs.upkeep.holding import MARGIN_S, wake_held
 from licensing.models import Account, Bundle, Denial, Reservation
 from licensing.services import grant, save_person, set_enabled, set_licence
 from tests.licensing.conftest import METER, set_limits, set_seats

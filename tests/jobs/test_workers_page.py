@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from jobs.models import Pass
-from jobs.pruning import prune
-from jobs.runs import current_run
-from jobs.worker_models import Worker
+from jobs.passes.runs import current_run
+from jobs.upkeep.pruning import prune
+from jobs.workers.models import Worker
 from tests.jobs.pages import make_worker, shown
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ from django.db import connection
 from django.utils import timezone
 
 from core.circuits import Window
-from jobs.circuits import add_counts, circuit_of, end_probe, probe_now, take_probe
-from jobs.cleanups import run_cleanups
+from jobs.circuits.breakers import add_counts, circuit_of, end_probe, probe_now, take_probe
 from jobs.models import Cleanup, Pass
-from jobs.runs import beat, begin_pass, current_run
+from jobs.passes.runs import beat, begin_pass, current_run
 from jobs.selectors import cleanups_due, jobs_with_work
+from jobs.upkeep.cleanups import run_cleanups
 from tests.jobs.conftest import Pipeline
 
 OFF = [timedelta(hours=1), timedelta(hours=-1), timedelta(days=40)]

@@ -141,7 +141,7 @@ def test_nothing_that_names_people_or_lets_them_in_outlives_the_tenant(client_fo
 def test_a_sweep_that_fails_is_repeated_and_the_people_are_gone_already(initech, settings, job, client_for):
     furnish(User.objects.get(username="bill"), client_for, job)
     good = settings.TENANT_SWEEPS
-    settings.TENANT_SWEEPS = {"records": "jobs.purging.no_such_function"}
+    settings.TENANT_SWEEPS = {"records": "jobs.upkeep.purging.no_such_function"}
     with pytest.raises(ImportError):
         delete_data(initech)
     assert [problem.id for problem in check_registries(None)] == ["tenants.E001"]

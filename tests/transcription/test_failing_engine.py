@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from jobs.circuit_models import Circuit
+from jobs.circuits.models import Circuit
 from tests.jobs.conftest import engine, root  # noqa: F401
 from tests.jobs.pages import failing_circuit
 from transcription.models import EngineTest, SpeechEngine

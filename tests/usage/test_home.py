@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from conversations.models import Call
-from jobs.circuit_models import Circuit
-from jobs.figure_models import FigureSlice
+from jobs.circuits.models import Circuit
 from jobs.figures.folding import fold
 from jobs.figures.histogram import histogram_of
+from jobs.figures.models import FigureSlice
 from jobs.models import JobDefinition, Record
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from queues.models import ProcessingQueue, QueueItem
 from tenants.models import TenantGroup
 from transcription.models import SpeechEngine

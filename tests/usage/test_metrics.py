@@ -7,10 +7,10 @@ from ipaddress import ip_network
 import pytest
 from django.utils import timezone
 
-from jobs.circuit_models import Circuit
-from jobs.figure_models import FigureSlice, What
+from jobs.circuits.models import Circuit
 from jobs.figures.folding import fold
 from jobs.figures.histogram import histogram_of
+from jobs.figures.models import FigureSlice, What
 from jobs.models import JobDefinition, Run
 from queues.models import ProcessingQueue, QueueItem
 from tenants.models import Tenant

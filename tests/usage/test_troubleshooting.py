@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role, User
-from jobs.circuit_models import Circuit
+from jobs.circuits.models import Circuit
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from queues.models import ProcessingQueue, QueueItem
 from tenants.models import TenantGroup
 from transcription.models import SpeechEngine

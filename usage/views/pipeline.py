@@ -14,9 +14,9 @@ from accounts.models import User
 from alerts.selectors import firing_now
 from core.outcomes import Reason
 from core.tables import badge, show_time
-from jobs.circuit_models import Circuit
-from jobs.figure_models import What
+from jobs.circuits.models import Circuit
 from jobs.figures.histogram import Lag
+from jobs.figures.models import What
 from jobs.figures.reading import Sums
 from jobs.kinds import kinds
 from jobs.models import JobDefinition

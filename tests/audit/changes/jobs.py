@@ -6,11 +6,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.bulk_actions.freezing import Chosen, preview_action
+from jobs.bulk_actions.models import BulkAction
 from jobs.bulk_actions.services import IMMEDIATE
-from jobs.bulk_models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry
+from jobs.sweeps.tokens import token_of
 from jobs.tasks import estimate
-from jobs.tokens import token_of
 from tests.audit.changes.world import Change, World, row
 from tests.jobs import pages
 

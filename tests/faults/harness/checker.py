@@ -10,8 +10,8 @@ from django.db.models import Sum
 
 from audit.verification import verify_chains
 from conversations.models import Call, Transcript
-from jobs.changes import MAX_UPLOADS
 from jobs.models import Cleanup, Record, RecordEvent
+from jobs.passes.changes import MAX_UPLOADS
 from licensing.models import Account, Entry, Reservation
 from licensing.reconciling import iter_differences
 from queues.models import QueueItem

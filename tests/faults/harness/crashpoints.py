@@ -46,16 +46,16 @@ def _committed(changes: Any) -> bool:
 
 
 POINTS: dict[str, Point] = {
-    "after take": Point("jobs.intake", "take_from_queue", _took_some),
-    "after claim": Point("jobs.intake", "claim_due"),
+    "after take": Point("jobs.passes.intake", "take_from_queue", _took_some),
+    "after claim": Point("jobs.passes.intake", "claim_due"),
     "after reserve": Point("transcription.kind", "reserve"),
-    "after intent": Point("jobs.passes", "write_intents"),
+    "after intent": Point("jobs.passes.running", "write_intents"),
     "after submit": Point("transcription.kind.TranscriptionSession", "submit"),
     "after poll": Point("ENGINE", "poll", _any),
     "after fetch": Point("transcription.kind.TranscriptionSession", "advance", _finished),
     "inside commit": Point("transcription.kind", "settle"),
     "before bell": Point("core.bell", "_ring", _any, before=True),
-    "after commit": Point("jobs.applying.ChangeWriter", "_apply_in", _committed),
+    "after commit": Point("jobs.passes.applying.ChangeWriter", "_apply_in", _committed),
     "in cleanup": Point("transcription.kind.TranscriptionSession", "clean_up", _any),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from tests.faults.harness import deeds
 from tests.faults.harness.crashpoints import DEEPEST, POINTS, set_trap
 from tests.faults.harness.observer import Observer

@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 
 from core.errors import Conflict
-from jobs.circuits import probe_now
+from jobs.circuits.breakers import probe_now
 from jobs.models import Cleanup, Record
 from licensing.models import Reservation
 from tests.faults.harness.checker import Evidence, check

@@ -17,7 +17,7 @@ from accounts.services import create_user
 from benchmarks.world import Place, add_calls, make_places, make_system
 from jobs.models import JobDefinition
 from jobs.services import save_job
-from jobs.worker_models import Worker
+from jobs.workers.models import Worker
 from queues.events import Event
 from queues.models import ProcessingQueue
 from queues.services import publish, save_queue

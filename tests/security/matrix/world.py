@@ -20,7 +20,7 @@ from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
 from core.ids import uuid7
-from jobs.bulk_models import BulkAction
+from jobs.bulk_actions.models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Record, Run
 from queues.models import ProcessingQueue
 from queues.replication.models import Pairing, QueueCopy, ReplicationConflict

@@ -1,0 +1,287 @@
+"""Writing the changes of a batch: one transaction a tenant, and nothing without the fence (architecture §4.5)."""
+
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.db.utils import InterfaceError, OperationalError
+from django.utils import timezone
+
+from core.outcomes import EngineError, ErrorClass
+from jobs.figures.counting import count_changes
+from jobs.kinds import KindSession, Troubled, kind_of
+from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
+from jobs.passes.changes import Change, after, held, limits_of, under_reference
+from jobs.signatures import signature_of
+from licensing.ledger import release
+from queues.services import put
+from tenants.doors import TenantUnavailable, enter
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+
+WRITE = """
+UPDATE jobs_record AS r SET
+    state = v.state, stage = v.stage, reason = v.reason, wait = v.wait,
+    next_at = statement_timestamp() + make_interval(secs => v.delay), lease_until = NULL, crashes = 0,
+    uploads = v.uploads, attempts = v.attempts, checks = v.checks, errors = v.errors, reference = v.reference,
+    check_times = CASE WHEN v.checks > r.checks THEN r.check_times[greatest(cardinality(r.check_times) - 58, 1):]
+        || (extract(epoch FROM statement_timestamp()) * 1000)::bigint ELSE r.check_times END,
+    remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature,
+    last_processed_at = statement_timestamp(),
+    mark_due = NOT %s AND (r.mark_due OR v.state <> 'in_progress'),
+    finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
+    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error,
+        signature)
+WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
+RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
+    extract(epoch FROM r.first_processed_at - r.created_at)::float8,
+    extract(epoch FROM statement_timestamp() - r.first_processed_at)::float8,
+    extract(epoch FROM statement_timestamp() - r.created_at)::float8
+"""
+
+INTENT = """
+UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference,
+    uploaded_at = coalesce(r.uploaded_at, statement_timestamp())
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v(id, fence, reference)
+WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
+RETURNING r.id
+"""
+
+
+def write_intents(changes: Sequence[tuple[int, int, str]]) -> set[int]:
+    """Commit (record, fence, reference) before the upload: after a crash the provider knows the reference (R7).
+
+    Returns the records that are still ours.
+    """
+    if not changes:
+        return set()
+    ids, fences, references = (list(column) for column in zip(*sorted(changes), strict=True))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(INTENT, [ids, fences, references])
+        return {row[0] for row in cursor.fetchall()}
+
+
+class ChangeWriter:
+    """Writes changes of one job's records; one a pass."""
+
+    def __init__(self, job: JobDefinition, run: Run, session: KindSession) -> None:
+        self.job, self.run, self.session = job, run, session
+        self.kind = kind_of(job)
+        self.limits = limits_of(job)
+
+    def apply(self, changes: Sequence[Change]) -> list[Change]:
+        """Write changes, results, timeline, log, run counters and next queues; return those that took effect.
+
+        A change whose fence is not ours any more changes nothing at all (R5, R10); a job that it brought into being
+        at the provider is deleted there, unless the record's new holder works with the same job.
+        """
+        # Most changes say "not ready, ask again": nothing of a tenant shows them, so all of them are one statement.
+        quiet = [change for change in changes if change.quiet]
+        by_tenant: dict[uuid.UUID, list[Change]] = defaultdict(list)
+        for change in changes:
+            if not change.quiet:
+                by_tenant[change.record.tenant_id].append(change)
+        tenants = Tenant.objects.in_bulk(list(by_tenant))
+        written = self._write_outside(quiet) if quiet else []
+        for tenant_id in sorted(by_tenant):
+            if tenant_id in tenants:
+                written += self._apply_in(tenants[tenant_id], by_tenant[tenant_id])
+        taken_away = {change.record.id for change in changes} - {change.record.id for change in written}
+        self._discard_orphans([change for change in changes if change.record.id in taken_away])
+        return written
+
+    def _apply_in(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
+        try:
+            with enter(tenant), transaction.atomic():
+                return self._write_inside(tenant, changes)
+        except TenantUnavailable as error:
+            # An end without a result needs nothing of the tenant; what the provider has done waits for it.
+            ends = [change for change in changes if change.final and change.result is None]
+            waits = [_hold(change, str(error)) for change in changes if not change.final or change.result is not None]
+            return self._write_outside([*ends, *waits])
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception as error:
+            # One result that cannot be stored must not take the others of the batch with it.
+            if len(changes) > 1:
+                return [done for change in changes for done in self._apply_in(tenant, [change])]
+            logger.exception("The result of record %s could not be stored", changes[0].record.id)
+            text = f"The result could not be stored ({type(error).__name__})"
+            trouble = Troubled(EngineError(ErrorClass.TRANSIENT, text))
+            return self._write_outside(
+                [after(changes[0].record, trouble, limits=self.limits, weight_s=0.0, jitter=0.5)]
+            )
+
+    def _write_inside(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
+        ours = _write_records(changes, marked=True)
+        self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
+        self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
+        self._account(ours)
+        completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
+        if completed and (self.job.clear_tag or self.job.assign_tag):
+            self.kind.tag(tenant, completed, clear=self.job.clear_tag, assign=self.job.assign_tag)
+        queues = self.job.publish_to.filter(enabled=True)
+        put(
+            tenant=tenant,
+            queue_ids=list(queues.values_list("pk", flat=True)) if completed else [],
+            record_type=self.kind.record_type,
+            record_ids=completed,
+            event=self.kind.completed_event,
+        )
+        return ours
+
+    def _write_outside(self, changes: list[Change]) -> list[Change]:
+        """Only the records change; the tenant's schema is not touched, so what it should show is left to a mark."""
+        with transaction.atomic():
+            ours = _write_records(changes, marked=False)
+            self._account(ours)
+        return ours
+
+    def _account(self, ours: list[Change]) -> None:
+        now = timezone.now()
+        RecordEvent.objects.bulk_create(
+            RecordEvent(
+                record_id=c.record.id,
+                generation=c.record.generation,
+                at=now,
+                step=c.step,
+                detail=c.detail[:500],
+                trace=c.trace,
+            )
+            for c in ours
+            if c.step
+        )
+        self._name_errors(ours)
+        LogEntry.objects.bulk_create(
+            LogEntry(
+                job=self.job,
+                run=self.run,
+                record_id=c.record.id,
+                tenant_id=c.record.tenant_id,
+                record_uuid=c.record.record_id,
+                at=now,
+                severity=c.severity,
+                message=c.detail[:500],
+            )
+            for c in ours
+            if c.severity
+        )
+        self._discard([(c, remote) for c in ours for remote in c.discard])
+        release(
+            keys=[(c.record.id, c.record.generation) for c in ours if c.final and c.state != Record.State.COMPLETED]
+        )
+        _count(self.run, ours)
+        count_changes(self.job, ours)
+
+    def _name_errors(self, ours: list[Change]) -> None:
+        """What the errors of the batch have in common, once for the job."""
+        named = dict(signature_of(change.last_error) for change in ours if change.last_error)
+        ErrorSignature.objects.bulk_create(
+            [ErrorSignature(job=self.job, digest=key, text=text) for key, text in sorted(named.items())],
+            ignore_conflicts=True,
+        )
+
+    def _discard(self, remotes: Sequence[tuple[Change, dict[str, object]]]) -> None:
+        Cleanup.objects.bulk_create(
+            Cleanup(
+                kind=self.job.kind,
+                settings=self.kind.cleanup_settings(self.job.settings, remote),
+                tenant_id=change.record.tenant_id,
+                remote=remote,
+                due_at=Now(),
+            )
+            for change, remote in remotes
+        )
+
+    def _discard_orphans(self, lost: list[Change]) -> None:
+        """Uploads of records that were aborted, retried or deleted meanwhile: nobody will ever ask for them (R9)."""
+        sent = [change for change in lost if change.step == "uploaded" or _unanswered(change)]
+        if not sent:
+            return
+        holders = Record.objects.filter(pk__in=[c.record.id for c in sent], state=Record.State.IN_PROGRESS)
+        alive = set(holders.values_list("pk", "generation", "reference"))
+        orphans = [c for c in sent if (c.record.id, c.record.generation, c.record.reference) not in alive]
+        self._discard([(c, c.remote or under_reference(c.record.reference)) for c in orphans])
+
+
+def _unanswered(change: Change) -> bool:
+    """An upload was sent, or was about to be, and nothing that we understand came back."""
+    return change.record.stage == Record.Stage.UPLOADING and change.remote is None and bool(change.record.reference)
+
+
+def _hold(change: Change, why: str) -> Change:
+    """Keep what is at the provider while the tenant cannot be entered; a fresh upload's handle is kept as well."""
+    waiting = held(change.record, why)
+    if change.step == "uploaded":
+        waiting.stage, waiting.remote, waiting.uploads = change.stage, change.remote, change.uploads
+        waiting.step = change.step
+    return waiting
+
+
+def _write_records(changes: list[Change], *, marked: bool) -> list[Change]:
+    """Write what is still ours. ``marked``: the business rows show it in this transaction; else ends wait for a mark."""
+    changes = sorted(changes, key=lambda change: change.record.id)
+    columns = zip(*(_row(change) for change in changes), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [marked, *(list(column) for column in columns)])
+        rows = {record_id: (timed, *seconds) for record_id, timed, *seconds in cursor.fetchall()}
+    lost = len(changes) - len(rows)
+    if lost:
+        logger.info("%s late results changed nothing: the records were taken over or ended", lost)
+    ours = [change for change in changes if change.record.id in rows]
+    for change in ours:
+        timed, wait, work, total = rows[change.record.id]
+        # What a person asked for again, and backfill, say nothing about how late live work is.
+        change.times = (wait or 0.0, work or 0.0, total) if timed else None
+    return ours
+
+
+def _row(change: Change) -> tuple[object, ...]:
+    return (
+        change.record.id,
+        change.record.fence,
+        str(change.state),
+        str(change.stage),
+        change.reason,
+        str(change.wait),
+        float(change.delay_s),
+        change.uploads,
+        change.attempts,
+        change.checks,
+        change.errors,
+        change.reference,
+        orjson.dumps(change.remote).decode() if change.remote is not None else None,
+        change.last_error[:500],
+        signature_of(change.last_error)[0],
+    )
+
+
+def _count(run: Run, ours: list[Change]) -> None:
+    def number(state: str) -> int:
+        return sum(change.state == state for change in ours)
+
+    Run.objects.filter(pk=run.pk).update(
+        last_activity_at=timezone.now(),
+        uploaded=F("uploaded") + sum(c.step == "uploaded" for c in ours),
+        completed=F("completed") + number(Record.State.COMPLETED),
+        failed=F("failed") + number(Record.State.FAILED),
+        skipped=F("skipped") + number(Record.State.SKIPPED),
+        errors=F("errors") + sum(c.errors > c.record.errors or c.state == Record.State.FAILED for c in ours),
+        recovered=F("recovered") + sum(c.state == Record.State.COMPLETED and c.errors > 0 for c in ours),
+        recovered_by_guide=F("recovered_by_guide") + sum(_late(c) for c in ours),
+        waiting_checks=F("waiting_checks") + sum(c.checks > c.record.checks and not c.final for c in ours),
+    )
+
+
+def _late(change: Change) -> bool:
+    """Recovered as the guide counts: done, but not at the first check, for every check is a retry (domain C20)."""
+    return change.state == Record.State.COMPLETED and (change.checks >= 1 or change.errors >= 1)

@@ -1,0 +1,239 @@
+"""From an outcome to a change of the record: the one table of what happens next. Pure functions."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.circuits import FIRST_PAUSE_S
+from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
+from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, Refuse, StillPending, Submitted, Troubled
+from jobs.models import JobDefinition, LogEntry, Record
+from jobs.passes import waiting
+
+MAX_CRASHES = 3
+MAX_UPLOADS = 2
+ENGINE_PAUSE_S = 30.0
+TENANT_PAUSE_S = 300.0
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The job's limits that decide between another try and giving up."""
+
+    max_checks: int
+    max_attempts: int
+    backoff: waiting.Backoff = waiting.USUAL
+    # From the first upload to the result.
+    conversation_s: float | None = None
+
+    def left_s(self, record: Claimed, now: datetime) -> float | None:
+        """Seconds that the record still has for its result; None without a limit."""
+        if self.conversation_s is None:
+            return None
+        begun = record.uploaded_at or now
+        return self.conversation_s - (now - begun).total_seconds()
+
+
+def limits_of(job: JobDefinition) -> Limits:
+    """The limits of ``job``."""
+    minutes = job.conversation_timeout_min
+    backoff = waiting.Backoff(job.retry_base_s, job.retry_factor, job.retry_max_s)
+    return Limits(job.max_checks, job.max_attempts, backoff, None if minutes is None else minutes * 60.0)
+
+
+@dataclass(slots=True)
+class Change:
+    """The new values of one record, and what the timeline and the log say about it."""
+
+    record: Claimed
+    state: str = Record.State.IN_PROGRESS
+    stage: str = Record.Stage.NEW
+    reason: str = ""
+    wait: str = Record.Wait.NONE
+    delay_s: float = 0.0
+    uploads: int = 0
+    attempts: int = 0
+    checks: int = 0
+    errors: int = 0
+    reference: str = ""
+    remote: dict[str, Any] | None = None
+    last_error: str = ""
+    step: str = ""
+    detail: str = ""
+    severity: str = ""
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    result: Any = None
+    discard: list[dict[str, Any]] = field(default_factory=list)
+    # Seconds of each stage (``jobs.figures.histogram``), once it is written that a live record was completed.
+    times: tuple[float, float, float] | None = None
+
+    @property
+    def final(self) -> bool:
+        """True when the record leaves In Progress."""
+        return self.state != Record.State.IN_PROGRESS
+
+    @property
+    def quiet(self) -> bool:
+        """True when nobody is told: no line in the timeline or the log, nothing to store, show or delete."""
+        return not (self.final or self.step or self.severity or self.discard or self.result is not None)
+
+
+def _start(record: Claimed) -> Change:
+    return Change(
+        record=record,
+        stage=record.stage,
+        uploads=record.uploads,
+        attempts=record.attempts,
+        checks=record.checks,
+        errors=record.errors,
+        reference=record.reference,
+        remote=record.remote,
+    )
+
+
+def under_reference(reference: str) -> dict[str, Any]:
+    """The handle of whatever the provider may have under a reference of ours, for a clean-up to look up."""
+    return {REFERENCE: reference}
+
+
+def refused(record: Claimed, refusal: Refuse) -> Change:
+    """A gate or filter said no, or the record cannot be worked on at all."""
+    change = _start(record)
+    severity = LogEntry.Severity.WARNING if refusal.state == Record.State.SKIPPED else LogEntry.Severity.ERROR
+    change.trace = [result.line() for result in refusal.trace]
+    return _end(change, refusal.state, refusal.reason, refusal.detail, severity)
+
+
+def held(record: Claimed, detail: str) -> Change:
+    """The tenant cannot be entered now; what is at the provider is kept and asked for again later."""
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.BACKOFF, TENANT_PAUSE_S
+    change.last_error = detail
+    return change
+
+
+def limited(record: Claimed, hold: Hold, now: datetime) -> Change:
+    """A service limit is reached and the tenant's policy is to hold: nothing was sent, nothing is burnt."""
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.LIMIT, max((hold.until - now).total_seconds(), 60.0)
+    change.reason, change.last_error = hold.reason, hold.detail
+    change.step, change.detail, change.severity = "held", hold.detail, LogEntry.Severity.WARNING
+    return change
+
+
+def crashed(record: Claimed) -> Change:
+    """Three workers died over this record (R6): it is set aside so that the rest of the queue goes on."""
+    text = str(Reason.CRASHED.label)
+    return _end(_start(record), Record.State.FAILED, Reason.CRASHED, text, LogEntry.Severity.ERROR)
+
+
+def overdue(record: Claimed, limits: Limits) -> Change:
+    """The job's timeout of a conversation is over: the record fails, and what is at the provider is deleted there."""
+    minutes = (limits.conversation_s or 0) / 60
+    detail = f"No result within {minutes:.0f} minutes of the first upload"
+    return _end(_start(record), Record.State.FAILED, Reason.CHECKS_EXHAUSTED, detail, LogEntry.Severity.ERROR)
+
+
+def postponed(record: Claimed, wait: Record.Wait, delay_s: float) -> Change:
+    """A rate of the job is used up for now: nothing was sent, nothing is burnt."""
+    change = _start(record)
+    change.wait, change.delay_s = wait, delay_s
+    return change
+
+
+def in_time(change: Change, limits: Limits, now: datetime) -> Change:
+    """``change`` with its pause cut, so that the record is looked at when its time is over."""
+    left = limits.left_s(change.record, now)
+    if left is not None and not change.final:
+        change.delay_s = min(change.delay_s, max(left, 0.0))
+    return change
+
+
+def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
+    """The circuit of the engine is open: the record waits, and the failure is the engine's and burns no attempt.
+
+    It is due again soon, and is taken up as soon as something may be sent, as the probe or after it. Stage and
+    reference stay, for an upload whose answer was lost.
+    """
+    change = _start(record)
+    change.wait, change.delay_s = Record.Wait.CIRCUIT, FIRST_PAUSE_S
+    if isinstance(outcome, NotSent) and outcome.misconfigured:
+        change.wait, change.delay_s = Record.Wait.ENGINE, ENGINE_PAUSE_S
+    if isinstance(outcome, Troubled):
+        change.errors += 1
+        change.last_error, change.detail, change.step = outcome.error.message, outcome.error.message, "error"
+    return change
+
+
+def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float, jitter: float) -> Change:
+    """What ``outcome`` makes of the record."""
+    change = _start(record)
+    if isinstance(outcome, Submitted):
+        change.stage, change.remote, change.uploads = Record.Stage.CHECKING, outcome.remote, record.uploads + 1
+        change.wait = Record.Wait.POLLING
+        change.delay_s = waiting.poll_delay(outcome.check_after_s, 0, weight_s, jitter)
+        # The provider's own id of the request, by which its support finds it; the handle itself goes with the clean-up.
+        change.step, change.detail = "uploaded", str(outcome.remote.get("id", ""))
+        return change
+    if isinstance(outcome, StillPending):
+        return _after_check(change, outcome, limits, weight_s, jitter)
+    if isinstance(outcome, NotSent):
+        return parked(record, outcome)
+    if isinstance(outcome, Finished):
+        change.checks += 1
+        change.result = outcome.result
+        return _end(change, Record.State.COMPLETED, "", "", "")
+    return _after_error(change, outcome, limits, jitter)
+
+
+def _after_check(change: Change, outcome: StillPending, limits: Limits, weight_s: float, jitter: float) -> Change:
+    change.checks += 1
+    if change.checks >= limits.max_checks:
+        detail = f"No result after {change.checks} checks"
+        return _end(change, Record.State.FAILED, Reason.CHECKS_EXHAUSTED, detail, LogEntry.Severity.ERROR)
+    change.wait = Record.Wait.POLLING
+    change.delay_s = waiting.poll_delay(outcome.check_after_s, change.checks, weight_s, jitter)
+    return change
+
+
+def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: float) -> Change:
+    error, treatment = outcome.error, TREATMENTS[outcome.error.error_class]
+    change.errors += 1
+    change.attempts += treatment.burns_attempt
+    change.last_error = error.message
+    given_up = change.attempts >= limits.max_attempts
+    if treatment.resubmit:
+        given_up = given_up or change.uploads >= MAX_UPLOADS
+    if not treatment.retry or given_up:
+        return _end(change, Record.State.FAILED, treatment.reason, error.message, LogEntry.Severity.ERROR)
+    change.step, change.detail, change.severity = "error", error.message, LogEntry.Severity.WARNING
+    change.wait, change.delay_s = _pause(treatment, outcome, change, limits, jitter)
+    if treatment.resubmit:
+        # What is lost to us may still lie at the provider, or at the engine the job had before.
+        change.discard += [change.remote] if change.remote is not None else []
+        change.stage, change.remote, change.reference = Record.Stage.UPLOADING, None, ""
+    return change
+
+
+def _pause(treatment: Treatment, outcome: Troubled, change: Change, limits: Limits, jitter: float) -> tuple[str, float]:
+    error = outcome.error
+    if treatment.pauses_engine:
+        return Record.Wait.ENGINE, ENGINE_PAUSE_S
+    if error.error_class == ErrorClass.RATE:
+        return Record.Wait.RATE, waiting.throttle_delay(error.retry_after, change.errors, jitter, limits.backoff)
+    return Record.Wait.BACKOFF, waiting.backoff_delay(change.attempts, jitter, limits.backoff)
+
+
+def _end(change: Change, state: str, reason: str, detail: str, severity: str) -> Change:
+    change.state, change.stage, change.reason = state, Record.Stage.DONE, str(reason)
+    change.step, change.detail, change.severity = str(state), detail, severity
+    if state == Record.State.FAILED:
+        change.last_error = detail
+    if change.remote is not None:
+        change.discard.append(change.remote)
+        change.remote = None
+    elif change.record.stage == Record.Stage.UPLOADING and change.reference:
+        # It may have been sent, and the answer was lost or could not be understood (R9).
+        change.discard.append(under_reference(change.reference))
+    return change

@@ -1,0 +1,411 @@
+"""A pass: one bounded sweep of a job over its due records.
+
+One asyncio loop carries the provider calls of all claimed records; between two steps of the loop, while it stands
+still, the same thread does all database work in batches. So no ORM call runs inside a running loop, no transaction
+spans a network call, and a hundred records cost a handful of statements (architecture §4, performance §2).
+"""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.utils import timezone
+
+from core.outcomes import EngineError, ErrorClass, Reason
+from jobs.circuits.of_pass import OUR_FAULT, Breaker, failed
+from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, NotSent, Outcome, Refuse, Troubled, Verdict, kind_of
+from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
+from jobs.passes.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
+from jobs.passes.changes import (
+    MAX_CRASHES,
+    Change,
+    after,
+    crashed,
+    held,
+    in_time,
+    limited,
+    overdue,
+    parked,
+    postponed,
+    refused,
+)
+from jobs.passes.claiming import extend_leases, give_back
+from jobs.passes.intake import Intake
+from jobs.passes.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
+from jobs.passes.turns import Turns, weights_of
+from jobs.policy.lanes import held_back, under_way_due
+from jobs.policy.rates import Rates
+from jobs.policy.slots import Slots
+from jobs.scopes import scope_of
+from jobs.workers.stopping import heeding_sigterm, stopping
+from tenants.doors import TenantUnavailable, enter
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+
+INTAKE_S = 30.0
+BUSY_INTAKE_S = 300.0
+STEP_S = 0.25
+# What is done is written together: a batch costs little more than a record, and calls go on meanwhile.
+LINGER_S = 0.25
+# At least this share of the batch is free before more is claimed, or so many seconds have passed.
+CLAIM_SHARE = 0.5
+CLAIM_S = 0.5
+# Records whose facts a pass keeps from the upload to the result; about a kilobyte each.
+KNOWN_RECORDS = 20_000
+SUSPECTS_PER_PASS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class InWork:
+    """A claimed record whose provider call is running."""
+
+    record: Claimed
+    weight_s: float
+
+
+def run_pass(job_id: int) -> bool:
+    """Run one pass of the job; return False when there was nothing to do, one is running already, or we are to stop."""
+    job = JobDefinition.objects.filter(pk=job_id, enabled=True).first()
+    if job is None or stopping():
+        return False
+    try:
+        session = kind_of(job).session(job.settings, job.filters, request_timeout_s=job.request_timeout_s)
+    except KindPaused as paused:
+        log_once(job, LogEntry.Severity.WARNING, str(paused))
+        return False
+    breaker = Breaker(job, session)
+    if breaker.resting or (held_back(job) and not under_way_due(job)):
+        return False
+    run = current_run(job)
+    sweep = begin_pass(job, run, job.lease_seconds)
+    if sweep is None:
+        return False
+    runner = PassRunner(job, run, sweep, session, breaker)
+    try:
+        with heeding_sigterm():
+            runner.run()
+    except Exception as error:
+        log_once(job, LogEntry.Severity.ERROR, f"A pass ended with {type(error).__name__}; its records go on.")
+        end_pass(sweep, Pass.State.CRASHED, stage="crashed", **runner.counters())
+        raise
+    end_pass(sweep, Pass.State.FINISHED, stage="finished", **runner.counters())
+    return True
+
+
+class PassRunner:
+    """The state of one running pass."""
+
+    def __init__(self, job: JobDefinition, run: Run, sweep: Pass, session: KindSession, breaker: Breaker) -> None:
+        self.job, self.run_row, self.sweep, self.session = job, run, sweep, session
+        self.breaker = breaker
+        self.writer = ChangeWriter(job, run, session)
+        self.taking = True
+        self.alone = self.misconfigured = False
+        self.suspects_left = SUSPECTS_PER_PASS
+        self.in_work: dict[asyncio.Task[Outcome], InWork] = {}
+        self.sent: set[int] = set()
+        self.leave_at: float | None = None
+        self.total = self.processed = self.uploaded = 0
+        self.waiting: set[int] = set()
+        self.known: dict[int, tuple[int, Go]] = {}
+        self.slots = Slots.of_pass(job, session.circuit, session.concurrency)
+        turns = Turns(weights_of(job.tenant_weights))
+        self.rates = Rates(job, turns.weights)
+        self.intake = Intake(job, run, self.rates, turns)
+        self.scope = scope_of(job)
+
+    def counters(self) -> dict[str, int]:
+        """What the pass has counted so far (domain M5)."""
+        return {
+            "total": self.total,
+            "processed": self.processed,
+            "will_check_later": len(self.waiting),
+            "uploaded": self.uploaded,
+            "in_hand": len(self.in_work),
+        }
+
+    def run(self) -> None:
+        """Sweep until nothing is due or the time for taking in is over, then finish what is in work."""
+        with asyncio.Runner() as loop:
+            loop.run(self.session.open())
+            try:
+                self._sweep(loop)
+                self.breaker.found_nothing()
+            finally:
+                for task in self.in_work:
+                    task.cancel()
+                loop.run(_settle(list(self.in_work)))
+                loop.run(self.session.close())
+                self.slots.leave()
+
+    def _sweep(self, loop: asyncio.Runner) -> None:
+        started = time.monotonic()
+        next_beat = next_claim = last_claim = 0.0
+        while True:
+            now = time.monotonic()
+            if stopping():
+                self._leave(loop, now)
+            # A slow upload must not keep the checks of everybody else waiting: while it lasts, more is taken in.
+            intake_until = started + (BUSY_INTAKE_S if self.in_work else INTAKE_S)
+            room = self._room()
+            worth_it = room >= self.job.batch_size * CLAIM_SHARE or (room and now >= last_claim + CLAIM_S)
+            claimed: list[Claimed] = []
+            if worth_it and next_claim <= now < intake_until:
+                claimed = self._take_in()
+                self._start(loop, claimed)
+                last_claim = now
+                next_claim = now if claimed else now + 1.0
+            if not self.in_work:
+                if claimed:
+                    # All of them were refused or put off; there may be more.
+                    continue
+                return
+            self.slots.keep(len(self.in_work))
+            done = loop.run(_step(list(self.in_work)))
+            self._write(done)
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + self.job.lease_seconds / 4
+                if not self._beat():
+                    return
+
+    def _leave(self, loop: asyncio.Runner, now: float) -> None:
+        """The worker is to stop: what was not sent yet is given back at once, what was has a grace to come to its end."""
+        if self.leave_at is None:
+            self.leave_at, self.taking = now + settings.WORKER_GRACE_S, False
+            leave_slot(self.sweep)
+            self._give_back(loop, [task for task, work in self.in_work.items() if work.record.id not in self.sent])
+        elif now >= self.leave_at:
+            self._give_back(loop, list(self.in_work))
+
+    def _give_back(self, loop: asyncio.Runner, tasks: list[asyncio.Task[Outcome]]) -> None:
+        """Let go of the records of ``tasks``; one that has ended in this very moment is written instead."""
+        for task in tasks:
+            task.cancel()
+        loop.run(_settle(tasks))
+        self._write(task for task in tasks if not task.cancelled())
+        left = [self.in_work.pop(task).record for task in tasks if task.cancelled()]
+        number = give_back(left, "The worker was stopped")
+        logger.info("Stopping: %s records of job %s given back", number, self.job.pk)
+
+    def _room(self) -> int:
+        """How many more may be claimed: none while intake is off or a suspect is at work."""
+        if not self.in_work:
+            self.alone = False
+        return max(self.job.batch_size - len(self.in_work), 0) if self.taking and not self.alone else 0
+
+    def _take_in(self) -> list[Claimed]:
+        space = self.breaker.room(self.job.batch_size - len(self.in_work), len(self.in_work))
+        if not space:
+            return []
+        claimed = self._claim(space)
+        if not claimed and not self.in_work:
+            self.breaker.found_nothing()
+        return claimed
+
+    def _claim(self, space: int) -> list[Claimed]:
+        if not self.in_work and self.suspects_left:
+            self.suspects_left -= 1
+            suspects = self.intake.suspects(count=1)
+            if suspects:
+                # Twice at hand when a worker died: alone, so that a third death accuses nobody else (R6).
+                self.alone = True
+                return suspects
+        return self.intake.claim(space)
+
+    def _start(self, loop: asyncio.Runner, claimed: list[Claimed]) -> None:
+        """Load and gate what was claimed, commit the intents, then start the provider calls."""
+        self.total += len({record.id for record in claimed} - self.waiting)
+        changes, fit = self._sorted_out(claimed)
+        spent = self.rates.spend([record for record in fit if record.stage == Record.Stage.NEW])
+        changes += [postponed(later.record, later.wait, later.delay_s) for later in spent.later]
+        by_tenant: dict[uuid.UUID, list[Claimed]] = defaultdict(list)
+        ready: list[tuple[Claimed, Go]] = []
+        for record in (*spent.now, *(record for record in fit if record.stage != Record.Stage.NEW)):
+            known = self._known(record)
+            if known is not None:
+                ready.append((record, known))
+            else:
+                by_tenant[record.tenant_id].append(record)
+        tenants = Tenant.objects.in_bulk(list(by_tenant))
+        for tenant_id in sorted(by_tenant.keys() & tenants.keys()):
+            for record, verdict in self._judge(tenants[tenant_id], by_tenant[tenant_id]):
+                if isinstance(verdict, Go):
+                    ready.append((record, verdict))
+                elif isinstance(verdict, Hold):
+                    changes.append(limited(record, verdict, timezone.now()))
+                else:
+                    changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
+        begun = {record.id for record, _verdict in ready}
+        self.rates.refund(spent, [record for record in spent.now if record.id not in begun])
+        self._apply(changes)
+        self._launch(loop, self._with_intents(ready))
+
+    def _known(self, record: Claimed) -> Go | None:
+        """What this pass loaded when it took the record up: to ask the provider again, no tenant has to be entered.
+
+        Only for what is at the provider already, which is not judged anew (domain §4.2). A tenant that is suspended or
+        a call that is deleted meanwhile is met when the result is stored.
+        """
+        generation, verdict = self.known.get(record.id, (0, None))
+        fits = record.stage == Record.Stage.CHECKING and record.generation == generation and not record.crashes
+        return verdict if fits else None
+
+    def _sorted_out(self, claimed: list[Claimed]) -> tuple[list[Change], list[Claimed]]:
+        """The ends of those that killed three workers or whose time is over, and the others."""
+        now, limits = timezone.now(), self.writer.limits
+        ends, fit = [], []
+        for record in claimed:
+            left = limits.left_s(record, now)
+            if record.crashes >= MAX_CRASHES:
+                ends.append(crashed(record))
+            elif left is not None and left <= 0:
+                ends.append(overdue(record, limits))
+            else:
+                fit.append(record)
+        return ends, fit
+
+    def _judge(self, tenant: Tenant, group: list[Claimed]) -> list[tuple[Claimed, Verdict | Change]]:
+        """Facts and gates of one tenant's records; one that cannot even be loaded spares the others."""
+        if not self.scope.holds(tenant):
+            detail = "The tenant is outside the access scope of the job"
+            refusal = Refuse(Record.State.SKIPPED, f"{Reason.FILTERED}:access_scope", detail)
+            return [(record, refusal) for record in group]
+        try:
+            with enter(tenant):
+                verdicts = self.session.load(tenant, group)
+        except TenantUnavailable as error:
+            return [(record, _kept_out(tenant, record, str(error))) for record in group]
+        except DATABASE_IS_AWAY:
+            raise
+        except Exception as error:
+            if len(group) > 1:
+                return [judged for record in group for judged in self._judge(tenant, [record])]
+            logger.exception("Record %s could not be loaded", group[0].id)
+            text = f"The record could not be loaded ({type(error).__name__})"
+            trouble = Troubled(EngineError(ErrorClass.TRANSIENT, text))
+            return [(group[0], after(group[0], trouble, limits=self.writer.limits, weight_s=0.0, jitter=0.5))]
+        return [(record, verdicts[record.id]) for record in group]
+
+    def _with_intents(self, ready: list[tuple[Claimed, Go]]) -> list[tuple[Claimed, Go]]:
+        """Give each record that is to be uploaded its reference, committed before anything is sent."""
+        named = [
+            (_named(record) if record.stage != Record.Stage.CHECKING else record, verdict) for record, verdict in ready
+        ]
+        intents = [(r.id, r.fence, r.reference) for r, _verdict in named if r.stage != Record.Stage.CHECKING]
+        ours = write_intents(intents)
+        return [(r, verdict) for r, verdict in named if r.stage == Record.Stage.CHECKING or r.id in ours]
+
+    def _launch(self, loop: asyncio.Runner, ready: list[tuple[Claimed, Go]]) -> None:
+        async def launch() -> None:
+            for record, verdict in ready:
+                task = asyncio.get_running_loop().create_task(self._work(record, verdict))
+                self.in_work[task] = InWork(record, verdict.weight_s)
+                if len(self.known) < KNOWN_RECORDS:
+                    self.known[record.id] = (record.generation, verdict)
+
+        loop.run(launch())
+
+    async def _work(self, record: Claimed, verdict: Go) -> Outcome:
+        async with self.slots.gate:
+            if self.misconfigured or (self.breaker.open and not self.breaker.probing):
+                return NotSent(self.misconfigured)
+            self.sent.add(record.id)
+            limit = asyncio.timeout(self.job.request_timeout_s)
+            try:
+                async with limit:
+                    if record.stage == Record.Stage.CHECKING:
+                        return await self.session.advance(record, verdict.payload)
+                    return await self.session.submit(record, verdict.payload)
+            except EngineError as error:
+                # The others that wait at the gate would only hear the same.
+                self.misconfigured = self.misconfigured or error.error_class == ErrorClass.CONFIG
+                return Troubled(error)
+            except Exception as error:
+                if limit.expired():
+                    text = f"No answer within {self.job.request_timeout_s} seconds"
+                    return Troubled(EngineError(ErrorClass.TRANSIENT, text, code="timeout"))
+                logger.exception("Engine code failed on record %s", record.id)
+                text = f"Unexpected {type(error).__name__} in the engine"
+                return Troubled(EngineError(ErrorClass.TRANSIENT, text, code=OUR_FAULT))
+
+    def _write(self, done: Iterable[asyncio.Task[Outcome]]) -> None:
+        changes = []
+        done = list(done)
+        probed = self.breaker.probing
+        self.breaker.note((task.result() for task in done), self.run_row)
+        for task in done:
+            work = self.in_work.pop(task)
+            self.sent.discard(work.record.id)
+            outcome = task.result()
+            if isinstance(outcome, Troubled) and failed(outcome) and (self.breaker.open or probed):
+                changes.append(parked(work.record, outcome))
+                continue
+            if isinstance(outcome, Troubled) and outcome.error.error_class == ErrorClass.CONFIG:
+                self.session.on_config_error(outcome.error)
+                self.taking = False
+            limits, jitter = self.writer.limits, random.random()  # noqa: S311
+            change = after(work.record, outcome, limits=limits, weight_s=work.weight_s, jitter=jitter)
+            changes.append(in_time(change, limits, timezone.now()))
+        self._apply(changes)
+
+    def _apply(self, changes: list[Change]) -> None:
+        if not changes:
+            return
+        for change in self.writer.apply(changes):
+            self.processed += change.final
+            self.uploaded += change.step == "uploaded"
+            if change.final:
+                self.waiting.discard(change.record.id)
+                self.known.pop(change.record.id, None)
+            else:
+                self.waiting.add(change.record.id)
+
+    def _beat(self) -> bool:
+        self.breaker.beat()
+        extend_leases([work.record for work in self.in_work.values()], self.job.lease_seconds)
+        unchanged = JobDefinition.objects.filter(pk=self.job.pk, enabled=True, version=self.job.version)
+        self.taking = self.taking and unchanged.exists() and self.session.usable()
+        return beat(self.sweep, self.job.lease_seconds, stage=self._stage(), **self.counters())
+
+    def _stage(self) -> str:
+        uploading = sum(work.record.stage != Record.Stage.CHECKING for work in self.in_work.values())
+        return "uploading" if uploading else "checking"
+
+
+def _named(record: Claimed) -> Claimed:
+    """The record in stage uploading with our reference; a try after a crash keeps the reference it had."""
+    reference = record.reference or f"parlance-{record.id}-{record.generation}-{uuid.uuid4().hex[:12]}"
+    return replace(record, stage=Record.Stage.UPLOADING, reference=reference)
+
+
+def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
+    """A tenant that cannot be entered: new work is refused, what is at the provider waits until the tenant is back.
+
+    From some states no tenant ever comes back.
+    """
+    if record.stage == Record.Stage.NEW or tenant.state in {Tenant.State.CLOSED, Tenant.State.DELETED}:
+        return Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
+    return held(record, why)
+
+
+async def _step(tasks: list[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
+    """Let the loop run until something is done, a quarter of a second at most, and a little longer for its company.
+
+    Trouble does not wait for company: whether to go on asking the engine is decided by it.
+    """
+    done, pending = await asyncio.wait(tasks, timeout=STEP_S, return_when=asyncio.FIRST_COMPLETED)
+    if done and pending and not any(isinstance(task.result(), Troubled) for task in done):
+        company, _pending = await asyncio.wait(pending, timeout=LINGER_S)
+        done |= company
+    return done
+
+
+async def _settle(tasks: list[asyncio.Task[Outcome]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)

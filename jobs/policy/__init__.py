@@ -1,0 +1,1 @@
+"""The policy of a job: how many at once, how fast, whose turn, live before backfill."""

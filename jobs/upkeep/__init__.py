@@ -1,0 +1,1 @@
+"""What keeps records and history in order beside the passes."""

@@ -1,0 +1,1 @@
+"""Worker processes: heartbeat, being asked to stop, their page."""
