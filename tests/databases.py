@@ -48,3 +48,14 @@ def db(django_db_setup, django_db_blocker) -> Iterator[str]:
 
 def _address(database: str) -> str:
     return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))
+
+
+def somebody_waits() -> bool:
+    """Whether a session of this database waits for a lock at this moment; also when asked again in one transaction."""
+    with connection.cursor() as cursor:
+        # Within a transaction the first look would stand: a wait that begins later never showed.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' LIMIT 1"
+        )
+        return cursor.fetchone() is not None

@@ -8,16 +8,8 @@ from django.db import connection, transaction
 from accounts.models import Role, User
 from accounts.people import set_enabled, set_role
 from core.errors import NotAllowed
-from tests.databases import db  # noqa: F401 - rivals see only what is committed
+from tests.databases import db, somebody_waits  # noqa: F401 - rivals see only what is committed
 from tests.polling import until
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("change", [set_role, set_enabled])

@@ -18,6 +18,7 @@ from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueuePurge
 from queues.selectors import pending_in
 from queues.services import publish, put, set_enabled
 from tenants.models import Tenant
+from tests.databases import somebody_waits
 from tests.polling import until
 from tests.queues.filling import fill
 
@@ -149,15 +150,6 @@ def test_what_goes_away_with_a_deleted_queue_is_counted_in_its_audit_row(queue, 
     with transaction.atomic():
         put(tenant=acme, queue_ids=[queue.pk], record_type=RecordType.CALL, record_ids=[uuid.uuid4()], event="x")
     assert not QueueItem.objects.exists()
-
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-
-
-def somebody_waits():
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return cursor.fetchone()[0]
 
 
 @pytest.fixture
