@@ -51,6 +51,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Tenants"), "licensing:tenants", "building", (Permission.TENANTS_VIEW,)),
             Entry(_("Users"), "licensing:users", "users", (Permission.USERS_VIEW,)),
             Entry(_("Roles"), "accounts:roles", "key", (Permission.ROLES_VIEW,)),
+            Entry(_("Custom Fields"), "customfields:fields", "tag", (Permission.CUSTOM_FIELDS_VIEW,)),
             Entry(_("Audit Trail"), "audit:trail", "history", ("audit_trail.view",)),
             Entry(_("Alerts"), "alerts:list", "alert-triangle", (Permission.JOBS_VIEW,)),
             Entry(_("Pairing Server"), "pairing:server", "plug-connected", (Permission.PAIRING_VIEW,)),

@@ -82,6 +82,7 @@ GRID: tuple[Row, ...] = (
     Row("service_limits", ADMINISTRATION, _("Service Limits"), (VIEW, EDIT)),
     Row("usage", ADMINISTRATION, _("Usage"), (VIEW,)),
     Row("roles", ADMINISTRATION, _("Roles"), (VIEW, EDIT)),
+    Row("custom_fields", ADMINISTRATION, _("Custom fields"), (VIEW, EDIT)),
     Row("retention", ADMINISTRATION, _("Retention"), (VIEW, EDIT)),
     Row("sign_in", ADMINISTRATION, _("Sign-in settings"), (VIEW, EDIT)),
     Row("tenants", PLATFORM, _("Tenants"), (VIEW, EDIT, DELETE, ("view_as", _("View as tenant"))), platform=True),
@@ -131,6 +132,12 @@ class Permission:
     CALLS_DOWNLOAD_OTHERS = "calls.others.download"
     CALLS_UPLOAD = "calls.upload"
     TRANSCRIPT_VIEW = "call_attributes.transcript.view"
+    FIELDS_VIEW = "call_attributes.custom_fields.view"
+    FIELDS_EDIT = "call_attributes.custom_fields.edit"
+    SENTIMENT_VIEW = "call_attributes.sentiment.view"
+    SUMMARY_VIEW = "call_attributes.summary.view"
+    SUMMARY_EDIT = "call_attributes.summary.edit"
+    TOPICS_VIEW = "call_attributes.topics.view"
     AUDIT_VIEW = "audit_trail.view"
     AUDIT_EXPORT = "audit_trail.export"
     USERS_VIEW = "users.view"
@@ -143,6 +150,9 @@ class Permission:
     USAGE_VIEW = "usage.view"
     ROLES_VIEW = "roles.view"
     ROLES_EDIT = "roles.edit"
+    # Of the definitions; those of the values are above.
+    CUSTOM_FIELDS_VIEW = "custom_fields.view"
+    CUSTOM_FIELDS_EDIT = "custom_fields.edit"
     RETENTION_VIEW = "retention.view"
     RETENTION_EDIT = "retention.edit"
     SIGN_IN_VIEW = "sign_in.view"

@@ -11,6 +11,7 @@ urlpatterns = [
     path("administration/", include("licensing.urls")),
     path("administration/", include("tenants.urls")),
     path("administration/", include("audit.urls")),
+    path("administration/customization/custom-fields/", include("customfields.urls")),
     path("administration/jobs/", include("queues.urls")),
     path("administration/system/alerts/", include("alerts.urls")),
     path("administration/system/pairing-server/", include("queues.replication.urls")),

@@ -160,3 +160,7 @@ class Transcript(models.Model):
 
     def __str__(self) -> str:
         return f"{self.call_id} v{self.version}"
+
+
+# At the end, so that all models of the app are known by the module Django loads.
+from conversations import field_models  # noqa: E402, F401

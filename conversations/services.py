@@ -18,13 +18,14 @@ from accounts.models import User
 from accounts.services import key_of
 from audit.services import append
 from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
+from conversations.fields.editing import erase_values
 from conversations.intake import Prepared, preparing
 from conversations.metadata import MAX_TAGS, CallMetadata, duration_lies
 from conversations.models import Call, Recording, Transcript, TranscriptionState
 from conversations.preparing import PreparedTranscript
 from core.errors import Conflict, InvalidInput
 from core.ids import uuid7
-from queues.events import Event
+from queues.events import Event, RecordType
 from queues.services import publish
 from tenants.doors import WrongTenant, current_tenant
 from tenants.keys import data_key
@@ -301,6 +302,7 @@ def delete_call(*, tenant: Tenant, call_id: uuid.UUID, actor: str) -> None:
     if call is None:
         raise Conflict(_("The call was deleted already."))
     keys = list(Recording.objects.filter(call=call).values_list("storage_key", flat=True))
+    erase_values(RecordType.CALL, [call_id])
     call.delete()
     _audit(tenant, actor, "call.deleted", str(call_id), {"external_id": call.external_id, "files": len(keys)})
     publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=[call_id])

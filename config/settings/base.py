@@ -23,6 +23,7 @@ SHARED_APPS = [
     "alerts",
     "transcription",
     "jobs",
+    "customfields",
     "queues",
     "licensing",
     "accounts",
@@ -267,6 +268,8 @@ ALLOW_STORAGE_SOURCE = env("PARLANCE_ALLOW_STORAGE_SOURCE", "0") == "1"
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
 # Who reads which queue, for the pages of queues.
 QUEUE_READERS = "jobs.reading.readings_for"
+# Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
+CUSTOM_FIELD_USES: dict[str, str] = {}
 # For the audit trail, which stands below the tenants.
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"
@@ -281,6 +284,7 @@ TENANT_PURGES = {
     "users": "accounts.purging.purge_people",
     "licences": "licensing.purging.purge_licences",
     "queue_items": "queues.purging.purge_items",
+    "custom_fields": "customfields.purging.purge_fields",
     "alert_rules": "alerts.purging.purge_rules",
 }
 TENANT_SWEEPS = {"records": "jobs.upkeep.purging.sweep_records"}

@@ -51,6 +51,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "pairing server": (admin, "/administration/system/pairing-server/"),
         "conflicts of queues": (admin, "/administration/system/pairing-server/conflicts/"),
         "allowed addresses": (admin, "/administration/system/allowed-addresses/"),
+        "custom fields": (tenant_admin, "/administration/customization/custom-fields/"),
         "tenants": (admin, "/administration/user-management/tenants/"),
         "usage of all tenants": (admin, f"{TRANSCRIPTION}/usage/"),
         "usage of a tenant": (tenant_admin, f"{TRANSCRIPTION}/usage/"),

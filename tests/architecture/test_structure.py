@@ -19,6 +19,7 @@ OURS = [
     "accounts",
     "audit",
     "conversations",
+    "customfields",
     "demo",
     "jobs",
     "licensing",

@@ -44,6 +44,8 @@ ADMIN_PAGES = [
     "/administration/system/pairing-server/",
     "/administration/system/pairing-server/edit/",
     "/administration/system/pairing-server/conflicts/",
+    "/administration/customization/custom-fields/",
+    "/administration/customization/custom-fields/add/",
     "/administration/system/audit-trail/",
     f"{TRANSCRIPTION}/usage/",
     TENANTS,

@@ -4,7 +4,18 @@ Each row is a function under the page's URL name, in the module of its part of t
 and says what to post. ``bad`` is None where nothing can be wrong with the data; ``EXEMPT`` says why a route has no row.
 """
 
-from tests.audit.changes import alerts, engines, jobs, people, profile, queues, replication, roles, tenants
+from tests.audit.changes import (
+    alerts,
+    customfields,
+    engines,
+    jobs,
+    people,
+    profile,
+    queues,
+    replication,
+    roles,
+    tenants,
+)
 from tests.audit.changes.world import EXEMPT, ROWS, World
 
 __all__ = [
@@ -12,6 +23,7 @@ __all__ = [
     "ROWS",
     "World",
     "alerts",
+    "customfields",
     "engines",
     "jobs",
     "people",

@@ -66,6 +66,8 @@ WHO = {
     "licence_limits.edit": "PR",
     "service_limits.view": "TUPRVW",
     "service_limits.edit": "PR",
+    "custom_fields.view": "TUPRVW",
+    "custom_fields.edit": "TPR",
     "retention.view": "TUPRVW",
     "retention.edit": "TPR",
     "roles.view": "TUYPRVW",
@@ -107,6 +109,8 @@ SEES: dict[str, dict[str, str]] = {
     "tenant group": {"there": "PRW", "unknown": ""},
     # Platform staff see their own chain and what they did themselves.
     "audit entry": {"own": "TUV", "foreign": "", "unknown": ""},
+    # Staff for some tenants see the own fields of these, and those of all.
+    "custom field": {"own": "TUPRVW", "of all": "TUPRVW", "foreign": "PW", "unknown": ""},
     "address": {"there": "PRW", "unknown": ""},
     "queue": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
     "queue conflict": {"there": "PRW", "unknown": ""},
@@ -166,6 +170,8 @@ BOTH = "GET POST"
 # Staff of some groups change only what serves nobody else; the first queue and job serve all.
 OWN: Mapping[str, str] = {"of all": "everywhere"}
 CALLS = "calls.own.view calls.others.view"
+# Changed by the platform alone, seen by all.
+OF_ALL: Mapping[str, Statuses] = {"of all": POSTED | REFUSED}
 BUILT_IN: Mapping[str, Statuses] = {"built in": REFUSED}
 
 ROUTES: dict[str, Row] = {
@@ -262,6 +268,14 @@ ROUTES: dict[str, Row] = {
         "call_attributes.transcript.view", at="call", needs="reading", fixed={"extension": "=txt"}
     ),
     "why:call": Row(CALLS, at="call"),
+    # Custom fields
+    "customfields:fields": Row("custom_fields.view", listing=True, query="?scope=global"),
+    "customfields:bulk": Row("custom_fields.edit", "POST"),
+    "customfields:add": Row("custom_fields.edit", BOTH),
+    "customfields:field": Row(
+        "custom_fields.view", BOTH, at="custom field", post_needs="custom_fields.edit", post=OF_ALL
+    ),
+    "customfields:delete": Row("custom_fields.edit", BOTH, at="custom field", needs={"of all": "everywhere"}),
     # Queues
     "queues:queues": Row("queues.view", listing=True),
     "queues:add": Row("queues.edit", BOTH),

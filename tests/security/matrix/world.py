@@ -20,6 +20,7 @@ from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
 from core.ids import uuid7
+from customfields.models import CustomField
 from jobs.bulk_actions.models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Record, Run
 from queues.models import ProcessingQueue
@@ -72,6 +73,7 @@ def build(folder: Path) -> World:
     _people(world)
     _pipeline(world, group)
     _audit(world)
+    _fields(world)
     world.ids["tenant"] = {"own": acme.pk, "foreign": globex.pk, "unknown": uuid.uuid4()}
     world.ids["tenant group"] = {"there": group.pk, "unknown": 2**40}
     world.checksum = _checksum_of(globex)
@@ -161,6 +163,16 @@ def _call(tenant: Tenant, name: str, user: User, folder: Path, *, confidential: 
     recording.save(force_insert=True)
     transcribed(tenant, call, f"{FOREIGN_CALL} words" if user.tenant.slug == "globex" else f"{WORDS} {name}")
     return call.pk
+
+
+def _fields(world: World) -> None:
+    names = {"own": world.acme, "of all": None, "foreign": world.globex}
+    world.ids["custom field"] = {
+        name: CustomField.objects.create(
+            tenant=tenant, type="text", key=name.replace(" ", "_"), name=FOREIGN if name == "foreign" else name
+        ).pk
+        for name, tenant in names.items()
+    } | {"unknown": 2**40}
 
 
 def _people(world: World) -> None:
