@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 def check_registries(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every dotted path of the registries must lead to a class."""
     problems: list[CheckMessage] = []
-    for name in ("JOB_KINDS", "SPEECH_ENGINES"):
+    for name in ("JOB_KINDS", "SPEECH_ENGINES", "AI_ENGINES"):
         for key, path in getattr(settings, name).items():
             try:
                 import_string(path)

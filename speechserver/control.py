@@ -9,7 +9,22 @@ from speechserver.runner import Runner
 
 
 def control_app(*, journal: Journal, faults: FaultQueue, runner: Runner) -> web.Application:
-    """``GET /_emu/journal``, ``GET|POST|DELETE /_emu/faults``, ``POST /_emu/hold``."""
+    """The routes of ``plane``, and ``POST /_emu/hold``."""
+
+    async def set_hold(request: web.Request) -> web.Response:
+        data = await request.json()
+        if not isinstance(data, dict) or not isinstance(data.get("hold"), bool):
+            return web.json_response({"detail": "hold: must be true or false"}, status=400)
+        runner.hold(data["hold"])
+        return web.json_response({"hold": data["hold"]})
+
+    app = plane(journal=journal, faults=faults)
+    app.router.add_post("/_emu/hold", set_hold)
+    return app
+
+
+def plane(*, journal: Journal, faults: FaultQueue) -> web.Application:
+    """What every server that stands in for a provider has: ``GET /_emu/journal``, ``GET|POST|DELETE /_emu/faults``."""
 
     async def read_journal(request: web.Request) -> web.Response:
         return web.json_response({"entries": journal.entries()})
@@ -30,17 +45,9 @@ def control_app(*, journal: Journal, faults: FaultQueue, runner: Runner) -> web.
         faults.waiting.clear()
         return web.Response(status=204)
 
-    async def set_hold(request: web.Request) -> web.Response:
-        data = await request.json()
-        if not isinstance(data, dict) or not isinstance(data.get("hold"), bool):
-            return web.json_response({"detail": "hold: must be true or false"}, status=400)
-        runner.hold(data["hold"])
-        return web.json_response({"hold": data["hold"]})
-
     app = web.Application()
     app.router.add_get("/_emu/journal", read_journal)
     app.router.add_post("/_emu/faults", add_faults)
     app.router.add_get("/_emu/faults", list_faults)
     app.router.add_delete("/_emu/faults", clear_faults)
-    app.router.add_post("/_emu/hold", set_hold)
     return app

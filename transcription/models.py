@@ -1,66 +1,34 @@
 """Speech engines and their connection tests."""
 
-import uuid
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from tenants.models import Tenant
+from engines.models import ConfiguredEngine, ConnectionTest, Visibility
+from transcription.family import SPEECH
+
+__all__ = ["EngineTest", "SpeechEngine", "Visibility"]
 
 
-class Visibility(models.TextChoices):
-    """Who may use an engine (domain C42)."""
+class SpeechEngine(ConfiguredEngine):
+    """A configured speech engine (domain T8, T9)."""
 
-    GLOBAL = "global", _("Global")
-    ONE_TENANT = "one_tenant", _("One tenant")
+    family = SPEECH
 
-
-class SpeechEngine(models.Model):
-    """A configured speech engine (domain T8, T9). ``sealed_secrets`` is write-only."""
-
-    name = models.CharField(_("name"), max_length=120, unique=True)
-    engine_type = models.CharField(_("engine"), max_length=40)
-    enabled = models.BooleanField(_("enable"), default=True)
-    visibility = models.CharField(_("visibility"), max_length=12, choices=Visibility, default=Visibility.GLOBAL)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tenant"))
     price_per_minute = models.DecimalField(_("price per minute"), max_digits=9, decimal_places=5, null=True, blank=True)
-    settings: Any = models.JSONField(default=dict)
-    sealed_secrets = models.BinaryField(default=bytes, editable=False)
-    paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
-    pause_reason = models.CharField(_("reason of the pause"), max_length=500, blank=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
-    def __str__(self) -> str:
-        return self.name
+    def facts(self) -> dict[str, Any]:
+        """With the price as text."""
+        price = "" if self.price_per_minute is None else str(self.price_per_minute)
+        return {**super().facts(), "price_per_minute": price}
 
 
-class EngineTest(models.Model):
-    """One run of Test Connection (domain T10): the steps, their times, the recognised text, the provider's words."""
+class EngineTest(ConnectionTest):
+    """One run of Test Connection (domain T10), with the recognised text."""
 
-    class State(models.TextChoices):
-        """waiting → running → passed | failed."""
-
-        WAITING = "waiting", _("Waiting for a worker")
-        RUNNING = "running", _("Running")
-        PASSED = "passed", _("Passed")
-        FAILED = "failed", _("Failed")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     engine = models.ForeignKey(SpeechEngine, on_delete=models.CASCADE, related_name="tests", verbose_name=_("engine"))
-    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    state = models.CharField(_("status"), max_length=10, choices=State, default=State.WAITING)
-    progress = models.PositiveSmallIntegerField(_("progress"), default=0)
-    steps: Any = models.JSONField(default=list)
     transcription = models.TextField(blank=True)
-    heartbeat_until = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
-    finished_at = models.DateTimeField(_("finished"), null=True)
 
     class Meta:
         ordering = ["-created_at"]
-
-    def __str__(self) -> str:
-        return f"{self.engine_id} {self.state}"

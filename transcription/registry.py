@@ -12,8 +12,3 @@ from transcription.engines.base import SpeechEngine
 def engine_types() -> dict[str, type[SpeechEngine]]:
     """Every engine type by its key."""
     return {key: import_string(path) for key, path in settings.SPEECH_ENGINES.items()}
-
-
-def engine_choices() -> list[tuple[str, str]]:
-    """Key and label of each type."""
-    return [(key, engine.label) for key, engine in engine_types().items()]

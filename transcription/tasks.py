@@ -1,12 +1,10 @@
 """Engine tests in the background; the tick finds those that a lost message or a dead worker left behind."""
 
-from datetime import timedelta
-
 from celery import shared_task
-from django.db.models import Q
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from engines.waiting import left_behind
+from transcription.family import SPEECH
 from transcription.models import EngineTest
 from transcription.testing import run_test
 
@@ -20,12 +18,7 @@ def test_engine(test_id: str) -> None:
 @shared_task
 def resume_engine_tests() -> None:
     """Start tests that still wait, and those whose worker died."""
-    now = timezone.now()
-    left = EngineTest.objects.filter(
-        Q(state=EngineTest.State.WAITING, created_at__lt=now - timedelta(seconds=5))
-        | Q(state=EngineTest.State.RUNNING, heartbeat_until__lt=now)
-    )
-    for test_id in left.values_list("pk", flat=True):
+    for test_id in left_behind(SPEECH):
         test_engine.delay(str(test_id))
 
 

@@ -1,107 +1,32 @@
 """Pages of speech engines (Administration > Speech Analytics > Transcription > Engines)."""
 
-from functools import partial
 from typing import Any
 
-from django.contrib import messages
-from django.db import transaction
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.permissions import Permission
-from accounts.policy import viewer
-from audit.services import grouped
-from core.errors import Conflict
-from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
-from jobs.circuits.breakers import circuit_of
-from transcription.filters import EngineFilter
-from transcription.forms import EngineForm, initial_of
-from transcription.models import EngineTest, SpeechEngine
-from transcription.registry import engine_types
-from transcription.selectors import (
-    circuit_key,
-    engines_with_last_test,
-    failing_text,
-    jobs_by_engine,
-    open_circuits,
-    stored_secret_names,
-)
-from transcription.services import (
-    delete_engine,
-    request_test,
-    resume_engine,
-    save_engine,
-    trust_engine,
-    try_engine,
-)
-from transcription.tables import EngineTable, since_text
+from core.pages import Crumbs
+from engines import views
+from engines.bulk_views import EngineBulkMixin
+from transcription.family import SPEECH
+from transcription.forms import SpeechEngineForm
 from transcription.tasks import start_test
 
-TITLE = gettext_lazy("Engines")
-ROOT: Crumbs = [
-    (gettext_lazy("Administration"), None),
-    (gettext_lazy("Speech Analytics"), None),
-    (gettext_lazy("Transcription"), None),
-]
-# The guide's words for the steps of a test (domain T10).
-STEPS = {
-    "settings": gettext_lazy("Loading engine settings"),
-    "upload": gettext_lazy("Uploading file for transcription"),
-    "wait": gettext_lazy("Waiting for completion"),
-    "cleanup": gettext_lazy("Cleaning up"),
-}
-STEP_STATES = {"ok": "done", "running": "running", "failed": "failed"}
 
+class SpeechPages:
+    """Whose pages these are."""
 
-def engine_crumbs() -> Crumbs:
-    """The way to pages below the list."""
-    return [*ROOT, (TITLE, reverse("transcription:engines"))]
-
-
-class EngineList(ListPage):
-    """The engines with status, last test and use."""
-
-    title = TITLE
-    template_name = "transcription/engine_list.html"
-    table_class = EngineTable
-    filterset_class = EngineFilter
-    live = True
-    bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus", "danger": True},
-        {"name": "test", "label": gettext_lazy("Test Connection"), "icon": "plug-connected"},
+    family = SPEECH
+    place: Crumbs = [
+        (gettext_lazy("Administration"), None),
+        (gettext_lazy("Speech Analytics"), None),
+        (gettext_lazy("Transcription"), None),
     ]
+    start_test = staticmethod(start_test)
 
-    def bulk_url(self) -> str:
-        """Enable, disable, test."""
-        return reverse("transcription:bulk")
 
-    def more_context(self) -> dict[str, Any]:
-        """No bulk actions for those who may only look."""
-        return {} if viewer(self.request).has(Permission.ENGINES_EDIT) else {"bulk_actions": []}
-
-    def breadcrumbs(self) -> Crumbs:
-        """Administration > Speech Analytics > Transcription."""
-        return ROOT
-
-    def get_queryset(self) -> QuerySet[SpeechEngine]:
-        """Engines with their last test."""
-        return engines_with_last_test()
-
-    def table_arguments(self) -> dict[str, Any]:
-        """The jobs and the circuits of all engines, in one query each."""
-        may_edit = viewer(self.request).has(Permission.ENGINES_EDIT)
-        return {"jobs": jobs_by_engine(), "circuits": open_circuits(), "may_edit": may_edit}
-
-    def actions(self) -> list[dict[str, Any]]:
-        """Add."""
-        if not viewer(self.request).has(Permission.ENGINES_EDIT):
-            return []
-        return [{"label": _("Add"), "url": reverse("transcription:add"), "icon": "plus", "primary": True}]
+class EngineList(SpeechPages, views.EngineList):
+    """The engines with status, last test and use."""
 
     def empty(self) -> dict[str, Any]:
         """The first engine."""
@@ -109,271 +34,43 @@ class EngineList(ListPage):
             "icon": "microphone",
             "title": _("No speech engine yet"),
             "text": _("An engine turns recordings into text. Add one and test its connection."),
-            "url": reverse("transcription:add"),
+            "url": self.url("add"),
             "label": _("Add"),
         }
 
 
-class EnginePage(FormPage):
-    """Add and edit, with "Save" and "Save and Test"."""
-
-    form_class = EngineForm
-    template_name = "transcription/engine_form.html"
-    cancel_url = reverse_lazy("transcription:engines")  # type: ignore[assignment]
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the engine of the address."""
-        super().setup(request, *args, **kwargs)
-        engines = SpeechEngine.objects.select_related("tenant")
-        self.engine = get_object_or_404(engines, pk=kwargs["pk"]) if "pk" in kwargs else None
-
-    def get_title(self) -> Text:
-        """The guide's title, or the name."""
-        return self.engine.name if self.engine else _("Add Speech Engine")
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return engine_crumbs()
-
-    def form_arguments(self) -> dict[str, Any]:
-        """The stored values without the secrets; a new engine may name its type in the address."""
-        if self.engine is None:
-            return {"editor": viewer(self.request), "initial": {"engine_type": self.request.GET.get("type", "")}}
-        names = stored_secret_names(self.engine)
-        return {
-            "editor": viewer(self.request),
-            "engine": self.engine,
-            "stored_secrets": names,
-            "initial": initial_of(self.engine),
-        }
-
-    def more_context(self, form: Any) -> dict[str, Any]:
-        """Why the engine is paused, or held back because it fails."""
-        circuit = None if self.engine is None else circuit_of(circuit_key(self.engine))
-        if circuit is not None and circuit.is_open:
-            return {"warning": f"{failing_text(circuit)} {since_text(circuit)}"}
-        if self.engine is None or self.engine.paused_at is None:
-            return {}
-        return {"warning": _("The engine is paused: %(why)s") % {"why": self.engine.pause_reason}}
-
-    def save(self, form: EngineForm) -> HttpResponseBase:
-        """Store; "Save and Test" goes on to the test."""
-        if self.engine is not None:
-            self.engine.version = form.cleaned_data["version"] or 0
-        if self.request.POST.get("action") == "save_and_test":
-            return self.save_and_test(form)
-        self.store(form)
-        return redirect("transcription:engines")
-
-    def store(self, form: EngineForm) -> SpeechEngine:
-        """Through the service."""
-        user = viewer(self.request)
-        saved = save_engine(
-            engine=self.engine,
-            values=form.values(),
-            settings=form.settings(),
-            secrets=form.secrets(),
-            actor=user.actor,
-            audit_tenant=user.tenant,
-        )
-        messages.success(self.request, _("The engine “%(name)s” was saved.") % {"name": saved.name})
-        return saved
-
-    def save_and_test(self, form: EngineForm) -> HttpResponseBase:
-        """Both services in one entry of the audit trail."""
-        user, action = viewer(self.request), "speech_engine.saved_and_tested"
-        with grouped(
-            tenant_id=user.tenant_id, actor=user.actor, action=action, target_type="speech_engine", target_id=""
-        ) as entry:
-            saved = self.store(form)
-            entry.target_id = str(saved.pk)
-            return begin_test(self.request, saved)
+class EngineBulk(EngineBulkMixin, EngineList):
+    """Enable, disable or test the chosen engines."""
 
 
-def begin_test(request: HttpRequest, engine: SpeechEngine) -> HttpResponseBase:
-    """Ask for a test and show it; a refusal (five a minute) is shown on the list."""
-    try:
-        with transaction.atomic():
-            test = request_test(engine=engine, user=viewer(request))
-            transaction.on_commit(partial(start_test, test))
-    except Conflict as error:
-        messages.error(request, error.message)
-        return redirect("transcription:engines")
-    return redirect("transcription:test", pk=engine.pk, test_pk=test.pk)
+class EnginePage(SpeechPages, views.EnginePage):
+    """Add and edit."""
+
+    form_class = SpeechEngineForm
+    add_title = gettext_lazy("Add Speech Engine")
 
 
-class EngineQuestion(ConfirmPage):
-    """Base of the changes of one engine that are asked for on a page of their own."""
-
-    cancel_url = reverse_lazy("transcription:engines")  # type: ignore[assignment]
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the engine."""
-        super().setup(request, *args, **kwargs)
-        self.engine = get_object_or_404(SpeechEngine, pk=kwargs["pk"])
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return engine_crumbs()
-
-
-class EngineDelete(EngineQuestion):
+class EngineDelete(SpeechPages, views.EngineDelete):
     """Delete an engine that no job uses."""
 
-    title = gettext_lazy("Delete this engine?")
-    confirm_label = gettext_lazy("Delete")
 
-    def message(self) -> Text:
-        """Name and consequence."""
-        return _("The engine “%(name)s” with its settings, its token and its tests is deleted.") % {
-            "name": self.engine.name
-        }
-
-    def type_name(self) -> str:
-        """The name must be typed (screens §3.5)."""
-        return self.engine.name
-
-    def act(self) -> Text:
-        """Delete; Conflict when a job uses it."""
-        user = viewer(self.request)
-        name = self.engine.name
-        delete_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
-        return _("The engine “%(name)s” was deleted.") % {"name": name}
-
-
-class EngineResume(EngineQuestion):
+class EngineResume(SpeechPages, views.EngineResume):
     """Let a paused engine work again."""
 
-    title = gettext_lazy("Resume this engine?")
-    confirm_label = gettext_lazy("Resume")
-    danger = False
 
-    def message(self) -> Text:
-        """Name and reason of the pause."""
-        if self.engine.paused_at is None:
-            return _("The engine “%(name)s” is not paused.") % {"name": self.engine.name}
-        return _("The engine “%(name)s” was paused: %(why)s Waiting records go on within half a minute.") % {
-            "name": self.engine.name,
-            "why": self.engine.pause_reason,
-        }
-
-    def act(self) -> Text:
-        """Resume."""
-        user = viewer(self.request)
-        resume_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
-        return _("The engine “%(name)s” works again.") % {"name": self.engine.name}
-
-
-class EngineTry(EngineQuestion):
+class EngineTry(SpeechPages, views.EngineTry):
     """Have a failing engine tried now."""
 
-    title = gettext_lazy("Try this engine now?")
-    confirm_label = gettext_lazy("Try now")
-    danger = False
 
-    def message(self) -> Text:
-        """What a probe is."""
-        text = _("One record is sent to the engine “%(name)s”. If the engine answers, all others follow.")
-        return text % {"name": self.engine.name}
-
-    def act(self) -> Text:
-        """Make the probe due; Conflict when none is awaited."""
-        user = viewer(self.request)
-        try_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
-        return _("The engine “%(name)s” is tried with the next record.") % {"name": self.engine.name}
-
-
-class EngineTrust(EngineQuestion):
+class EngineTrust(SpeechPages, views.EngineTrust):
     """Send everything to a failing engine again, without a probe."""
 
-    title = gettext_lazy("Use this engine again?")
-    confirm_label = gettext_lazy("Use again")
-    danger = False
 
-    def message(self) -> Text:
-        """What happens if it still fails."""
-        text = _(
-            "All waiting records are sent to the engine “%(name)s” again without a probe. If it still fails, attempts are "
-            "burnt until it is found out."
-        )
-        return text % {"name": self.engine.name}
-
-    def act(self) -> Text:
-        """Close the circuit; Conflict when it is closed."""
-        user = viewer(self.request)
-        trust_engine(engine=self.engine, actor=user.actor, audit_tenant=user.tenant)
-        return _("The engine “%(name)s” is used again.") % {"name": self.engine.name}
+class EngineTestStart(SpeechPages, views.EngineTestStart):
+    """Test Connection."""
 
 
-class EngineTestStart(EngineQuestion):
-    """Test Connection: the question for a plain link, the test itself by POST."""
-
-    title = gettext_lazy("Test Connection")
-    confirm_label = gettext_lazy("Test Connection")
-    danger = False
-
-    def message(self) -> Text:
-        """What the test does."""
-        return _("A short sample recording is sent to the engine “%(name)s”; the page shows every step.") % {
-            "name": self.engine.name
-        }
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Start and go to the page of the test."""
-        return begin_test(request, self.engine)
-
-
-class EngineTestPage(Page):
-    """ "Test Speech Service": progress, steps with their times, the recognised text, the provider's own words."""
+class EngineTestPage(SpeechPages, views.EngineTestPage):
+    """The steps of a test."""
 
     title = gettext_lazy("Test Speech Service")
-    template_name = "transcription/engine_test.html"
-    region = "engine-test"
-    live_interval = 1
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return engine_crumbs()
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The page; polled every second until the test has ended."""
-        tests = EngineTest.objects.select_related("engine")
-        test = get_object_or_404(tests, pk=kwargs["test_pk"], engine=kwargs["pk"])
-        running = test.state in {EngineTest.State.WAITING, EngineTest.State.RUNNING}
-        kind = engine_types().get(test.engine.engine_type)
-        context = self.context(
-            engine=test.engine,
-            engine_type_label=kind.label if kind else test.engine.engine_type,
-            test=test,
-            steps=shown_steps(test),
-            live=running,
-            edit_url=reverse("transcription:engine", args=[test.engine.pk]),
-            run_again_url=reverse("transcription:test_start", args=[test.engine.pk]),
-            close_url=reverse("transcription:engines"),
-        )
-        return self.show(context, stamp=stamp_of(test.state, test.progress, test.steps, test.transcription))
-
-
-def shown_steps(test: EngineTest) -> list[dict[str, Any]]:
-    """The four steps of the guide, and after a failure the ones that were not reached as skipped."""
-    reached = {step["key"]: step for step in test.steps}
-    ended = test.state in {EngineTest.State.PASSED, EngineTest.State.FAILED}
-    shown = []
-    for key, label in STEPS.items():
-        step = reached.get(key)
-        if step is None:
-            shown.append({"label": label, "state": "skipped" if ended else "pending"})
-            continue
-        state = STEP_STATES.get(step["status"], "pending")
-        detail = step.get("detail", "")
-        shown.append(
-            {
-                "label": label,
-                "state": state,
-                "ms": step.get("elapsed_ms"),
-                "text": test.transcription if key == "wait" else "",
-                "note": detail if state != "failed" else "",
-                "error": detail if state == "failed" else "",
-            }
-        )
-    return shown

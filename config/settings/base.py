@@ -22,6 +22,7 @@ SHARED_APPS = [
     "usage",
     "alerts",
     "transcription",
+    "aiassistant",
     "jobs",
     "customfields",
     "queues",
@@ -234,6 +235,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "aiassistant-engine-tests": {
+        "task": "aiassistant.tasks.resume_engine_tests",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "audit-checkpoint": {"task": "audit.tasks.checkpoint", "schedule": 300.0, "options": {"expires": 300}},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},
@@ -274,6 +280,11 @@ CUSTOM_FIELD_USES: dict[str, str] = {}
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"
 SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
+AI_ENGINES = {
+    "openai": "aiassistant.engines.openai.OpenAIEngine",
+    "azure_openai": "aiassistant.engines.openai.AzureOpenAIEngine",
+    "openai_compatible": "aiassistant.engines.openai.CompatibleEngine",
+}
 # Functions from a tenant's id to its folder in the file store: what the deletion of a tenant removes.
 TENANT_FOLDERS = ["conversations.audio.tenant_folder"]
 # The pages of objects that the audit trail may lead to: their kind, and a route with their id.

@@ -11,13 +11,15 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from aiassistant.family import AI
 from audit.models import AuditEntry
 from audit.words import ACTIONS
 from tests.audit.conftest import say
 from tests.audit.test_pages import TRAIL, body_of, shown
+from transcription.family import SPEECH
 
 pytestmark = pytest.mark.django_db
-APPS = ("accounts", "audit", "conversations", "jobs", "licensing", "queues", "tenants", "transcription", "usage")
+APPS = ("accounts", "audit", "aiassistant", "conversations", "jobs", "licensing", "queues", "tenants", "usage")
 WRITERS = {"append", "append_many", "grouped", "seen", "_audit", "_record"}
 CODE = re.compile(r"[a-z_]+\.[a-z_]+")
 
@@ -40,6 +42,17 @@ def written_in(path: Path) -> set[str]:
 def test_every_action_that_the_apps_write_has_words():
     root = Path(settings.BASE_DIR)
     written = {code for app in APPS for path in (root / app).rglob("*.py") for code in written_in(path)}
+    # The services of engines name an action by the family of the engine.
+    verbs = {
+        part.value
+        for node in ast.walk(ast.parse((root / "engines" / "services.py").read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_audit"
+        for part in node.args[1:2]
+        if isinstance(part, ast.Constant)
+    }
+    verbs |= {"enabled", "disabled", "several_tested", "saved_and_tested"}
+    assert {"created", "changed", "paused"} <= verbs
+    written |= {f"{family.key}.{verb}" for family in (SPEECH, AI) for verb in verbs}
     assert {"queue.created", "job.paused", "speech_engine.changed", "user.signed_in", "export.made"} <= written
     assert written - ACTIONS.keys() == set()
 

@@ -89,7 +89,7 @@ def test_a_stored_token_does_not_follow_to_another_server(save, address):
     with pytest.raises(InvalidInput) as refused:
         save(engine, address=address)
     assert refused.value.field == "token"
-    assert refused.value.message == "Enter the token again: the server address has changed."
+    assert refused.value.message == "Enter it again: the server address has changed."
     assert SpeechEngine.objects.get().settings["server_address"] == ADDRESS
     moved = save(engine, address=address, token="another")
     assert secrets_of(moved) == {"token": "another"}

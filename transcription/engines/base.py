@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr
-
+from core.engines import EngineOptions, Step
 from core.outbound import OutboundPolicy
 from core.outcomes import EngineError
 from core.transcripts import TranscriptData
@@ -58,34 +57,6 @@ class Failed:
     """The provider gave up on the job."""
 
     error: EngineError
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of Test Connection: ``status`` is running, ok or failed; ``elapsed_ms`` milliseconds."""
-
-    key: str
-    status: str
-    progress: int
-    detail: str = ""
-    elapsed_ms: int = 0
-    transcription: str = ""
-
-
-class EngineOptions(BaseModel):
-    """Settings of an engine; the form is made from it. Unknown keys are refused; secrets are SecretStr fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @classmethod
-    def secret_names(cls) -> list[str]:
-        """Names of the write-only fields."""
-        return [name for name, field in cls.model_fields.items() if field.annotation in {SecretStr, SecretStr | None}]
-
-    @classmethod
-    def address_names(cls) -> list[str]:
-        """Names of the fields that say where the secrets are sent; a type with such a field overrides this."""
-        return []
 
 
 class SpeechEngine(ABC):

@@ -14,6 +14,7 @@ from accounts.models import User
 from alerts.selectors import firing_now
 from core.outcomes import Reason
 from core.tables import badge, show_time
+from engines.tables import clock
 from jobs.circuits.models import Circuit
 from jobs.figures.histogram import Lag
 from jobs.figures.models import What
@@ -23,7 +24,6 @@ from jobs.models import JobDefinition
 from jobs.wording import clock as span
 from licensing.amounts import minutes_text
 from transcription.models import SpeechEngine
-from transcription.tables import clock
 from usage.indicators import (
     COUNTED,
     FAILED_SHARE,

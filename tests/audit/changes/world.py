@@ -9,6 +9,7 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
+from aiassistant.models import AIEngine
 from jobs.models import Continuation, JobDefinition, Record
 from queues.models import ProcessingQueue
 from queues.replication.models import Pairing, QueueCopy, ReplicationConflict
@@ -58,6 +59,12 @@ class World:
         return SpeechEngine.objects.create(
             name="Native", engine_type="native_v2", settings={"server_address": "https://93.184.216.34"}
         )
+
+    @cached_property
+    def ai_engine(self) -> AIEngine:
+        """An AI engine that no job uses."""
+        settings = {"base_url": "https://93.184.216.34/v1", "model": "gpt-test"}
+        return AIEngine.objects.create(name="Model", engine_type="openai", settings=settings)
 
     @cached_property
     def job(self) -> JobDefinition:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Role, User
 from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
+from aiassistant.models import AIEngine, AIEngineTest
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.models import Call, Recording
@@ -210,6 +211,9 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         name="Engine", engine_type="native_v2", settings={"server_address": "http://127.0.0.1:1"}
     )
     test = EngineTest.objects.create(engine=engine)
+    ai_engine = AIEngine.objects.create(
+        name="AI", engine_type="openai", settings={"base_url": "http://127.0.0.1:1/v1", "model": "gpt-test"}
+    )
     job = JobDefinition.objects.create(
         name="Job", kind="transcription", source_queue=queue, settings={"engine": engine.pk}
     )
@@ -243,6 +247,8 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         },
         "queue conflict": {"there": _conflict(), "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
+        "ai engine": {"there": ai_engine.pk, "unknown": 2**40},
+        "ai engine test": {"there": AIEngineTest.objects.create(engine=ai_engine).pk, "unknown": uuid.uuid4()},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {
             "of all": job.pk,

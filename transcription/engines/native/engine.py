@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from core.engines import Step
 from core.outbound import (
     AddressRefused,
     OutboundPolicy,
@@ -23,7 +24,7 @@ from core.outbound import (
 )
 from core.outcomes import EngineError, ErrorClass
 from core.transcripts import TranscriptData
-from transcription.engines.base import AudioSource, Done, Failed, Pending, Remote, Request, SpeechEngine, Step
+from transcription.engines.base import AudioSource, Done, Failed, Pending, Remote, Request, SpeechEngine
 from transcription.engines.native.answers import Job, Listing, Result, job_failure, to_transcript
 from transcription.engines.native.options import NativeOptions
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr, field_validator
 
-from transcription.engines.base import EngineOptions
+from core.engines import EngineOptions
 
 
 class NativeOptions(EngineOptions):

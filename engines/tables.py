@@ -1,4 +1,4 @@
-"""The list of speech engines."""
+"""Lists of engines."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.tables import EMPTY, ActionsColumn, PageTable, SelectionColumn, badge, link, links, show_time
+from engines.models import ConnectionTest
+from engines.selectors import failing_text
 from jobs.circuits.models import Circuit
-from transcription.models import EngineTest, SpeechEngine
-from transcription.registry import engine_types
-from transcription.selectors import failing_text
 
 
 class EngineTable(PageTable):
@@ -44,20 +43,20 @@ class EngineTable(PageTable):
         self.jobs, self.circuits, self.may_edit = jobs, circuits, may_edit
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection", "actions"))
 
-    def render_name(self, value: str, record: SpeechEngine) -> str:
+    def render_name(self, value: str, record: Any) -> str:
         """A link to the form for those who may edit."""
-        return link(reverse("transcription:engine", args=[record.pk]), value) if self.may_edit else value
+        return link(reverse(f"{record.family.namespace}:engine", args=[record.pk]), value) if self.may_edit else value
 
     def value_name(self, value: str) -> str:
         """The bare name."""
         return value
 
-    def render_engine_type(self, value: str) -> str:
+    def render_engine_type(self, value: str, record: Any) -> str:
         """The label of the type."""
-        kind = engine_types().get(value)
+        kind = record.family.types().get(value)
         return str(kind.label) if kind else value
 
-    def render_enabled(self, record: SpeechEngine) -> str:
+    def render_enabled(self, record: Any) -> str:
         """Enabled, disabled, or paused or failing with the reason."""
         circuit = self.circuits.get(record.pk)
         if circuit is not None and record.paused_at is None:
@@ -74,7 +73,7 @@ class EngineTable(PageTable):
             return format_html('{}<br><span class="p-soft"><bdi>{}</bdi></span>', badge("paused"), record.pause_reason)
         return badge("enabled" if record.enabled else "disabled")
 
-    def value_enabled(self, record: SpeechEngine) -> str:
+    def value_enabled(self, record: Any) -> str:
         """One word, and the reason of a pause or a stop."""
         circuit = self.circuits.get(record.pk)
         if circuit is not None and record.paused_at is None:
@@ -83,44 +82,44 @@ class EngineTable(PageTable):
             return f"{_('Paused')}: {record.pause_reason}"
         return _("Enabled") if record.enabled else _("Disabled")
 
-    def render_visibility(self, record: SpeechEngine) -> str:
+    def render_visibility(self, record: Any) -> str:
         """Global, or the tenant."""
         return record.tenant.name if record.tenant is not None else record.get_visibility_display()
 
-    def render_last_test_at(self, record: SpeechEngine) -> str:
+    def render_last_test_at(self, record: Any) -> str:
         """State and time."""
-        state = EngineTest.State(record.last_test_state)  # type: ignore[attr-defined]
-        return format_html("{} {}", badge(state.value, str(state.label)), show_time(record.last_test_at))  # type: ignore[attr-defined]
+        state = ConnectionTest.State(record.last_test_state)
+        return format_html("{} {}", badge(state.value, str(state.label)), show_time(record.last_test_at))
 
-    def value_last_test_at(self, record: SpeechEngine) -> str:
+    def value_last_test_at(self, record: Any) -> str:
         """State and time in plain words."""
-        if record.last_test_at is None:  # type: ignore[attr-defined]
+        if record.last_test_at is None:
             return ""
-        return f"{record.last_test_state} {record.last_test_at.isoformat(timespec='seconds')}"  # type: ignore[attr-defined]
+        return f"{record.last_test_state} {record.last_test_at.isoformat(timespec='seconds')}"
 
-    def render_jobs(self, record: SpeechEngine) -> str:
+    def render_jobs(self, record: Any) -> str:
         """Links to the jobs."""
         used = self.jobs.get(record.pk, ())
         return (
             format_html_join(", ", "{}", ((link(reverse("jobs:job", args=[pk]), name),) for pk, name in used)) or EMPTY
         )
 
-    def value_jobs(self, record: SpeechEngine) -> str:
+    def value_jobs(self, record: Any) -> str:
         """The names."""
         return ", ".join(name for _pk, name in self.jobs.get(record.pk, ()))
 
-    def render_actions(self, record: SpeechEngine) -> str:
+    def render_actions(self, record: Any) -> str:
         """Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete."""
         actions = [
-            (reverse("transcription:engine", args=[record.pk]), _("Edit")),
-            (reverse("transcription:test_start", args=[record.pk]), _("Test Connection")),
+            (reverse(f"{record.family.namespace}:engine", args=[record.pk]), _("Edit")),
+            (reverse(f"{record.family.namespace}:test_start", args=[record.pk]), _("Test Connection")),
         ]
         if record.paused_at is not None:
-            actions.append((reverse("transcription:resume", args=[record.pk]), _("Resume")))
+            actions.append((reverse(f"{record.family.namespace}:resume", args=[record.pk]), _("Resume")))
         elif record.pk in self.circuits:
-            actions.append((reverse("transcription:try", args=[record.pk]), _("Try now")))
-            actions.append((reverse("transcription:trust", args=[record.pk]), _("Use again")))
-        return links([*actions, (reverse("transcription:delete", args=[record.pk]), _("Delete"))])
+            actions.append((reverse(f"{record.family.namespace}:try", args=[record.pk]), _("Try now")))
+            actions.append((reverse(f"{record.family.namespace}:trust", args=[record.pk]), _("Use again")))
+        return links([*actions, (reverse(f"{record.family.namespace}:delete", args=[record.pk]), _("Delete"))])
 
 
 def since_text(circuit: Circuit) -> str:

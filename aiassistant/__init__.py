@@ -1,0 +1,1 @@
+"""AI engines, AI tasks and the AI kind."""

@@ -1,0 +1,1 @@
+"""Adapters of AI engines: no Django, no database, no retry, no sleep."""

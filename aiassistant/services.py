@@ -1,0 +1,151 @@
+"""Changing AI engines, their prices and the defaults."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from aiassistant.engines.capabilities import Capabilities
+from aiassistant.engines.tokens import calibrate
+from aiassistant.family import AI
+from aiassistant.models import AIEngine, DefaultEngine, EnginePrice, Visibility
+from aiassistant.selectors import engines_for
+from audit.services import append
+from core.engines import EngineOptions
+from core.errors import Conflict, InvalidInput
+from engines import services
+from engines.services import server_changed
+from tenants.models import Tenant
+
+CURRENCY = re.compile(r"[A-Z]{3}")
+PATTERN = re.compile(r"[^\s*]{0,119}\*?")
+# More often would be a write for every request.
+CALIBRATION_STEP = 0.02
+
+
+def save_engine(
+    *,
+    engine: AIEngine | None,
+    values: dict[str, Any],
+    settings: dict[str, Any],
+    secrets: dict[str, str | None],
+    tenants: Iterable[Tenant],
+    actor: str,
+    audit_tenant: Tenant,
+) -> AIEngine:
+    """As ``engines.services.save_engine``; ``tenants`` are those of the visibility "Chosen tenants".
+
+    What was learned of the server is forgotten when the server or the model changes.
+    """
+    chosen = list(tenants) if values["visibility"] == Visibility.TENANTS else []
+    if values["visibility"] == Visibility.TENANTS and not chosen:
+        raise InvalidInput("tenants", _("The visibility “Chosen tenants” needs at least one tenant."))
+
+    def more(saved: AIEngine, options: EngineOptions) -> None:
+        saved.tenants.set(chosen)
+        other_server = engine is None or server_changed(engine, saved.engine_type, options, saved.settings)
+        if other_server or engine.settings.get("model") != saved.settings.get("model"):  # type: ignore[union-attr]
+            AIEngine.objects.filter(pk=saved.pk).update(capabilities={}, calibration=1.0)
+
+    saved: AIEngine = services.save_engine(
+        family=AI,
+        engine=engine,
+        values=values,
+        settings=settings,
+        secrets=secrets,
+        actor=actor,
+        audit_tenant=audit_tenant,
+        more=more,
+    )
+    return saved
+
+
+def learn(*, engine: AIEngine, capabilities: Capabilities) -> bool:
+    """Remember what an engine's server was found to do, if the engine is still the one that was asked."""
+    known = capabilities.model_dump()
+    if known == Capabilities.stored(engine.capabilities).model_dump():
+        return False
+    same = AIEngine.objects.filter(pk=engine.pk, version=engine.version)
+    engine.capabilities = known
+    return bool(same.update(capabilities=known))
+
+
+def learn_tokens(*, engine: AIEngine, reported: int, estimated: int) -> float:
+    """Draw the calibration of an engine towards a report; returns the factor. Small steps are not written."""
+    factor = calibrate(engine.calibration, reported=reported, estimated=estimated)
+    if abs(factor - engine.calibration) >= CALIBRATION_STEP:
+        AIEngine.objects.filter(pk=engine.pk, version=engine.version).update(calibration=factor)
+        engine.calibration = factor
+    return factor
+
+
+def add_price(*, engine: AIEngine, values: dict[str, Any], actor: str, audit_tenant: Tenant) -> EnginePrice:
+    """Add a price row. ``values``: the fields of EnginePrice but engine. Raises InvalidInput naming the field."""
+    for name in ("input", "cached_input", "output", "batch_factor"):
+        amount = values[name]
+        if not isinstance(amount, Decimal) or not amount.is_finite() or amount < 0:
+            raise InvalidInput(name, _("A price cannot be negative."))
+    if values["batch_factor"] > 1:
+        raise InvalidInput("batch_factor", _("The factor is at most 1."))
+    if not CURRENCY.fullmatch(values["currency"]):
+        raise InvalidInput("currency", _("Use three capital letters, for example EUR."))
+    if not values["model_pattern"] or not PATTERN.fullmatch(values["model_pattern"]):
+        raise InvalidInput("model_pattern", _("Use the name of a model, or its beginning and * at the end."))
+    others = EnginePrice.objects.filter(engine=engine).exclude(currency=values["currency"])
+    if others.exists():
+        raise InvalidInput("currency", _("The other prices of the engine are in another currency."))
+    try:
+        with transaction.atomic():
+            price = EnginePrice.objects.create(engine=engine, **values)
+            _audit("ai_price.added", engine, actor, audit_tenant, _told(price))
+    except IntegrityError:
+        raise InvalidInput("valid_from", _("There is a price of this model from this day on.")) from None
+    return price
+
+
+@transaction.atomic
+def delete_price(*, price: EnginePrice, actor: str, audit_tenant: Tenant) -> None:
+    """Delete a price that does not hold yet. Raises Conflict for others: they explain what was spent."""
+    coming = EnginePrice.objects.filter(pk=price.pk, valid_from__gt=timezone.localdate())
+    told = _told(price)
+    if not coming.delete()[0]:
+        raise Conflict(_("This price holds already, so it stays. Add one with a later day instead."))
+    _audit("ai_price.deleted", price.engine, actor, audit_tenant, told)
+
+
+@transaction.atomic
+def set_default(*, tenant: Tenant | None, engine: AIEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Make an engine the default of a tenant, or of the system (None). Raises InvalidInput naming the field."""
+    if tenant is None and engine.visibility != Visibility.GLOBAL:
+        raise InvalidInput("engine", _("The default of the system must be an engine that all tenants may use."))
+    if tenant is not None and not engines_for(tenant).filter(pk=engine.pk).exists():
+        raise InvalidInput("engine", _("This engine is not for the tenant."))
+    _row, _created = DefaultEngine.objects.update_or_create(tenant=tenant, defaults={"engine": engine})
+    _audit("ai_default.set", engine, actor, audit_tenant, {"tenant": str(tenant or "")})
+
+
+@transaction.atomic
+def clear_default(*, default: DefaultEngine, actor: str, audit_tenant: Tenant) -> None:
+    """Let a tenant have the system's default again, or the system none."""
+    if DefaultEngine.objects.filter(pk=default.pk, engine=default.engine).delete()[0]:
+        _audit("ai_default.cleared", default.engine, actor, audit_tenant, {"tenant": str(default.tenant or "")})
+
+
+def _told(price: EnginePrice) -> dict[str, str]:
+    names = ("model_pattern", "valid_from", "currency", "input", "cached_input", "output", "batch_factor")
+    return {name: str(getattr(price, name)) for name in names}
+
+
+def _audit(action: str, engine: AIEngine, actor: str, audit_tenant: Tenant, details: dict[str, Any]) -> None:
+    append(
+        tenant_id=audit_tenant.pk,
+        actor=actor,
+        action=action,
+        target_type=AI.key,
+        target_id=str(engine.pk),
+        details={"name": engine.name, **details},
+    )

@@ -1,0 +1,1 @@
+"""Faithful local servers of outside providers, for tests and demonstrations. They import no app."""

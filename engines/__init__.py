@@ -1,0 +1,1 @@
+"""What speech engines and AI engines have in common: settings, secrets, tests, pauses, circuits and pages. No tables."""

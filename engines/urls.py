@@ -1,0 +1,27 @@
+"""The routes that every family of engines has."""
+
+from typing import Any
+
+from django.urls import URLPattern, path
+
+from accounts.permissions import Permission
+from accounts.policy import requires
+
+look = requires(Permission.ENGINES_VIEW)
+edit = requires(Permission.ENGINES_EDIT)
+
+
+def engine_routes(views: Any) -> list[URLPattern]:
+    """List, bulk actions, form, questions and tests; ``views`` is the module of a family's pages."""
+    return [
+        path("engines/", look(views.EngineList.as_view()), name="engines"),
+        path("engines/bulk/", edit(views.EngineBulk.as_view()), name="bulk"),
+        path("engines/add/", edit(views.EnginePage.as_view()), name="add"),
+        path("engines/<int:pk>/", edit(views.EnginePage.as_view()), name="engine"),
+        path("engines/<int:pk>/delete/", edit(views.EngineDelete.as_view()), name="delete"),
+        path("engines/<int:pk>/resume/", edit(views.EngineResume.as_view()), name="resume"),
+        path("engines/<int:pk>/try/", edit(views.EngineTry.as_view()), name="try"),
+        path("engines/<int:pk>/trust/", edit(views.EngineTrust.as_view()), name="trust"),
+        path("engines/<int:pk>/test/", edit(views.EngineTestStart.as_view()), name="test_start"),
+        path("engines/<int:pk>/tests/<uuid:test_pk>/", edit(views.EngineTestPage.as_view()), name="test"),
+    ]

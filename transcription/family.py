@@ -1,0 +1,24 @@
+"""Speech engines as a family of engines."""
+
+from django.utils.translation import gettext_lazy as _
+
+from engines.families import Family
+from transcription.registry import engine_types
+
+SPEECH = Family(
+    key="speech_engine",
+    namespace="transcription",
+    model_label="transcription.SpeechEngine",
+    test_label="transcription.EngineTest",
+    types=engine_types,
+    common=("name", "engine_type", "enabled", "visibility", "tenant", "price_per_minute"),
+    context=b"transcription.speech_engine",
+    text_field="transcription",
+    # The guide's words for the steps of a test (domain T10).
+    steps={
+        "settings": _("Loading engine settings"),
+        "upload": _("Uploading file for transcription"),
+        "wait": _("Waiting for completion"),
+        "cleanup": _("Cleaning up"),
+    },
+)
