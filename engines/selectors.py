@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from core.crypto import DecryptionFailed, open_sealed
 from core.engines import EngineOptions
 from engines.families import Family, family_of
-from jobs.circuits.models import Circuit
 from jobs.circuits.breakers import circuits_of
+from jobs.circuits.models import Circuit
 from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.selectors import system_tenant
