@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.permissions import AccessScope, Permission
+from conversations.fields.list_filters import FieldFilters
 from conversations.models import Call, Direction, TranscriptionState
 from conversations.selectors import matching
 from core.outcomes import Reason
+from queues.events import RecordType
 from tenants.querysets import TenantQuerySet
 
 DATE = forms.DateInput(attrs={"type": "date"})
@@ -27,7 +29,7 @@ def _people(request: Any) -> Any:
     return people if others else people.filter(pk=user.pk)
 
 
-class CallFilter(django_filters.FilterSet):
+class CallFilter(FieldFilters):
     """Narrows ``visible_calls``. Dates are whole days in the viewer's zone, durations seconds, both ends included."""
 
     q = django_filters.CharFilter(label=_("Search"), method="search", max_length=200)
@@ -49,6 +51,8 @@ class CallFilter(django_filters.FilterSet):
     duration_max = django_filters.NumberFilter(
         label=_("At most (seconds)"), method="shorter", min_value=0, max_value=10**6, decimal_places=0
     )
+
+    record_type = RecordType.CALL
 
     class Meta:
         model = Call

@@ -7,10 +7,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from conversations.exports import EXPORTS, speaker_name
+from conversations.fields.shown import panel
 from conversations.models import Call, HoldEvent, Recording, Transcript
 from conversations.selectors import may_download, may_play, may_read, transcript_data
 from core.outcomes import Reason
 from core.transcripts import TranscriptData
+from queues.events import RecordType
 
 
 def spoken_duration(milliseconds: int) -> str:
@@ -37,6 +39,7 @@ def call_context(user: User, call: Call, recording: Recording | None, transcript
         "turns": _turns(data) if data else [],
         "speakers": _speakers(data, recording),
         "quiet": _quiet(call),
+        "fields": panel(user, (RecordType.CALL, call.pk), readable=readable),
         "audio": _audio(user, call, recording, words=data is not None),
         "audio_note": _audio_note(user, call, recording),
         "downloads": _downloads(user, call, recording, readable=data is not None),

@@ -11,10 +11,12 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from conversations.fields.list_filters import FieldTable
 from conversations.models import Call
 from conversations.selectors import HIT_END, HIT_START
 from conversations.shown import spoken_duration
 from core.tables import NumberColumn, PageTable, TextColumn, TimeColumn, badge, show_time
+from queues.events import RecordType
 
 
 def marked(snippet: str) -> SafeString:
@@ -26,7 +28,7 @@ def marked(snippet: str) -> SafeString:
     return format_html_join("", "{}", ((part,) for part in parts))
 
 
-class CallTable(PageTable):
+class CallTable(FieldTable):
     """Newest first. A row opens its call; search hits stand below the parties. Hidden columns are for exports."""
 
     external_id = TextColumn(verbose_name=_("External id"), visible=False)
@@ -53,6 +55,7 @@ class CallTable(PageTable):
         order_by = "-started_at"
         row_attrs = {"data-href": lambda record: reverse("conversations:call", args=[record.pk])}
 
+    record_type = RecordType.CALL
     snippets: Mapping[Any, str] = {}
 
     def render_started_at(self, record: Call) -> str:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,6 +23,7 @@ from conversations import selectors
 from conversations.audio import AudioUnavailable, extension_of, open_reader, unpack_peaks
 from conversations.codec import spans_of
 from conversations.exports import EXPORTS
+from conversations.fields.list_filters import listed_fields
 from conversations.filters import CallFilter
 from conversations.models import Call, Recording
 from conversations.shown import call_context
@@ -30,6 +32,7 @@ from conversations.tables import CallTable
 from core.errors import Conflict
 from core.pages import ListPage
 from core.tables import PageTable
+from customfields.models import CustomField
 from tenants.doors import current_tenant
 from tenants.keys import data_key
 
@@ -50,6 +53,15 @@ class CallList(ListPage):
     def get_queryset(self) -> QuerySet[Call]:
         """Own, group's or all."""
         return selectors.visible_calls(viewer(self.request))
+
+    def table_arguments(self) -> dict[str, Any]:
+        """The custom fields that are columns."""
+        return {"fields": self.fields}
+
+    @cached_property
+    def fields(self) -> list[CustomField]:
+        """Those that the viewer may see."""
+        return listed_fields(viewer(self.request))
 
     def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
         """The page, with extracts for those of its calls whose transcript the viewer may read."""

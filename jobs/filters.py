@@ -1,8 +1,8 @@
 """Filtering criteria of jobs: pure functions over facts (domain T20, C41).
 
 A clause is ``{"field": "call.duration", "op": "between", "value": [15, 7200]}``; a job's clauses must all be met.
-Fields and operators come from the kind's allow-list; nothing else is accepted or stored. Facts are whole seconds, texts,
-ISO days, or sets of texts; text is compared without regard to case, and a set meets a clause when one of its members does.
+Fields and operators come from the kind's allow-list; nothing else is accepted or stored. Facts are whole seconds, numbers,
+texts, ISO days, or sets of texts; text is compared without regard to case, and a set meets a clause when one of its members does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ from licensing.gates import GateResult
 MAX_CLAUSES = 20
 MAX_TEXT = 200
 MAX_SECONDS = 10**7
+MAX_NUMBER = 10**20
 
 
 class Op(models.TextChoices):
@@ -40,11 +41,12 @@ TEXT_OPERATORS = ("is", "is_not", "contains", "empty", "not_empty")
 
 
 class ValueType(models.TextChoices):
-    """How a clause's value is written: one of the field's choices, text, whole seconds, or an ISO day."""
+    """How a clause's value is written: one of the field's choices, text, whole seconds, a number, or an ISO day."""
 
     CHOICE = "choice"
     TEXT = "text"
     SECONDS = "seconds"
+    NUMBER = "number"
     DAY = "day"
 
 
@@ -58,6 +60,15 @@ class FilterField:
     choices: tuple[tuple[str, str | Promise], ...] = ()
     type: ValueType = ValueType.CHOICE
     hint: str | Promise = ""
+    # Why no clause may ask about it any more, for example because it was deleted.
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The fact of something that was deleted: no clause on it is met. ``name`` is what people called it."""
+
+    name: str
 
 
 def validate(clauses: Any, fields: Mapping[str, FilterField]) -> list[dict[str, Any]]:
@@ -73,6 +84,8 @@ def _validate_clause(clause: Any, fields: Mapping[str, FilterField]) -> dict[str
     field = fields.get(str(clause["field"]))
     if field is None:
         raise InvalidInput("filters", _("There is no filter field “%(name)s”.") % {"name": clause["field"]})
+    if field.problem:
+        raise InvalidInput("filters", field.problem)
     operator = clause["op"]
     if operator not in field.operators:
         raise InvalidInput("filters", _("“%(name)s” has no such operator.") % {"name": field.label})
@@ -105,7 +118,12 @@ def _bounds(field: FilterField, value: Any) -> list[Any]:
 
 
 def _measure(field: FilterField, value: Any) -> Any:
-    """Whole seconds, or a day as ISO text."""
+    """Whole seconds, a number, or a day as ISO text."""
+    if field.type == ValueType.NUMBER:
+        fine = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+        if not fine:
+            raise InvalidInput("filters", _("“%(name)s” needs a number.") % {"name": field.label})
+        return value
     if field.type == ValueType.SECONDS:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SECONDS:
             raise InvalidInput("filters", _("“%(name)s” needs a whole number of seconds.") % {"name": field.label})
@@ -129,7 +147,10 @@ def judge_filters(
         name, operator = clause["field"], clause["op"]
         seen = facts.get(name)
         seen = sorted(seen) if isinstance(seen, (set, frozenset, tuple)) else seen
-        met = _meets(operator, clause["value"], seen)
+        if isinstance(seen, Deleted):
+            met, seen = False, _("%(name)s was deleted") % {"name": seen.name}
+        else:
+            met = _meets(operator, clause["value"], seen)
         trace.append(GateResult(f"filter:{name}:{operator}", met, seen, clause["value"]))
         if not met:
             unlicensed = name == "user.license" and operator == Op.IS

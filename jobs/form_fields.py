@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -96,7 +97,8 @@ class ClauseWidget(forms.MultiWidget):
         if not value:
             return [None, None, None]
         stored = value["value"] if isinstance(value["value"], list) else [value["value"], None]
-        shown = [clock(part) if isinstance(part, int) else part for part in stored]
+        timed = self.fact.type != ValueType.NUMBER
+        shown = [clock(part) if timed and isinstance(part, int) else part for part in stored]
         return [value["op"], *shown]
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
@@ -133,6 +135,9 @@ class ClauseField(forms.MultiValueField):
             return forms.ChoiceField(choices=self.fact.choices, required=False), select
         if self.fact.type == ValueType.SECONDS:
             return ClockField(required=False), forms.TextInput(attrs={**attrs, "size": "8", "dir": "ltr"})
+        if self.fact.type == ValueType.NUMBER:
+            number = forms.DecimalField(required=False, max_digits=26, decimal_places=6)
+            return number, forms.TextInput(attrs={**attrs, "size": "8", "dir": "ltr", "inputmode": "decimal"})
         if self.fact.type == ValueType.DAY:
             return DayField(required=False), forms.DateInput(attrs={**attrs, "type": "date"}, format="%Y-%m-%d")
         text = forms.CharField(required=False, max_length=MAX_TEXT)
@@ -158,6 +163,8 @@ class ClauseField(forms.MultiValueField):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return value.isoformat() if isinstance(value, date) else value
 
 

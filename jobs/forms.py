@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from core.forms import EnableField, VersionedForm, WholeNumberField
+from jobs.custom_fields import WithCustomFields, offered_fields
+from jobs.filters import FilterField
 from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
 from jobs.kinds import Kind
 from jobs.models import DataSource, EndedRecords, JobDefinition, Schedule
@@ -155,6 +157,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             widget: SuggestedInput = self.fields[name].widget  # type: ignore[assignment]
             widget.suggestions = known_tags()
         self._offer_sources()
+        self.known_facts = self._known_facts(editor)
         self.setting_names = self._add_settings()
         self.clause_names = self._add_clauses()
         # The service says "filters"; the form has a field a clause.
@@ -200,9 +203,17 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             names.append(setting.name)
         return names
 
+    def _known_facts(self, editor: User) -> dict[str, FilterField]:
+        """The kind's, the custom fields that the editor may see, and what the job asks already, deleted or not."""
+        facts = self.kind.filter_fields
+        stored = {clause["field"] for clause in self.job.filters} if self.job is not None else set()
+        more = offered_fields(editor) if isinstance(facts, WithCustomFields) else {}
+        kept = {name: facts[name] for name in sorted(stored - set(facts) - set(more)) if name in facts}
+        return {**{name: facts[name] for name in facts}, **more, **kept}
+
     def _add_clauses(self) -> list[str]:
         """One field a clause: those that were posted, else those that are stored, else what the guide advises."""
-        known = self.kind.filter_fields
+        known = self.known_facts
         if self.is_bound:
             rows = {number: ({"field": fact}, None) for number, fact in rows_of(self.data).items()}
         else:
@@ -215,7 +226,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
                 self.fields[names[-1]] = ClauseField(known[clause["field"]], initial=initial)
         self.fields["add_fact"] = forms.ChoiceField(
             label=_("Add a clause on"),
-            choices=[(field.name, field.label) for field in known.values()],
+            choices=[(field.name, field.label) for field in known.values() if not field.problem],
             required=False,
             widget=AddClauseWidget,
             help_text=_("A record must meet all clauses. Without any, the job takes every record."),
@@ -234,7 +245,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
         """A clause on a fact that the kind does not know is named, not dropped; a time is needed where it counts."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for fact in rows_of(self.data).values():
-            if fact not in self.kind.filter_fields:
+            if fact not in self.known_facts:
                 self.add_error("add_fact", _("There is no filter field “%(name)s”.") % {"name": fact[:60]})
         timed = cleaned.get("schedule") in TIMED and cleaned.get("schedule") != Schedule.CRON
         if timed and cleaned.get("start_at") is None and "start_at" not in self.errors:

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from core.outcomes import Reason
-from jobs.filters import UNARY, FilterField, Op
+from jobs.filters import UNARY, FilterField, Op, ValueType
 from jobs.preview import Answer, Cause
 
 
@@ -80,7 +80,7 @@ def answer_text(answer: Answer, fields: Mapping[str, FilterField]) -> str:
 
 
 def _shown(field: FilterField | None, value: Any) -> str:
-    if isinstance(value, int):
+    if isinstance(value, int) and (field is None or field.type != ValueType.NUMBER):
         return clock(value)
     choices = {key: str(label) for key, label in field.choices} if field is not None else {}
     return choices.get(str(value), str(value))

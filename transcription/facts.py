@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations.models import Channel, Direction, TranscriptionState
 from conversations.selectors import CallFacts
+from jobs.custom_fields import WithCustomFields
 from jobs.filters import TEXT_OPERATORS, FilterField, ValueType
 from jobs.schedules import WEEKDAYS
 from licensing.models import Bundle
@@ -50,11 +51,11 @@ _FIELDS: Iterable[FilterField] = (
     FilterField("call.transcription", _("Call - Transcription"), OF_CHOICES, tuple(TranscriptionState.choices)),
     FilterField("call.start_weekday", _("Call - Start weekday"), OF_CHOICES, tuple(WEEKDAYS)),
 )
-FILTER_FIELDS = {field.name: field for field in _FIELDS}
+FILTER_FIELDS: Mapping[str, FilterField] = WithCustomFields({field.name: field for field in _FIELDS})
 
 
 def filter_facts(tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> dict[str, Any]:
-    """One fact for each of ``FILTER_FIELDS``; days are those of the tenant's time zone."""
+    """One fact for each of ``FILTER_FIELDS`` but the custom fields; days are those of the tenant's time zone."""
     start = call.started_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
     return {
         "user.license": frozenset({Bundle.SPEECH_ANALYTICS.value}) if call.user_id in licensed else frozenset(),

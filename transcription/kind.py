@@ -21,6 +21,7 @@ from conversations.selectors import CallFacts, call_facts, calls_by_change, call
 from conversations.services import NewTranscript, retag_calls, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
+from jobs.custom_fields import custom_facts, refusal_text
 from jobs.filters import judge_filters
 from jobs.kinds import (
     Check,
@@ -54,6 +55,8 @@ from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts, started_
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for, circuit_key
 from transcription.services import pause_engine, report_failing
+
+CustomFacts = Mapping[uuid.UUID, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ class TranscriptionKind:
         if call is None:
             return None
         licensed = licensed_users([call.user_id] if call.user_id else [], Bundle.SPEECH_ANALYTICS)
-        _refused, trace = judge_filters(filters, filter_facts(tenant, call, licensed))
+        custom = custom_facts(tenant, RecordType.CALL, [record_id], filters)[record_id]
+        _refused, trace = judge_filters(filters, filter_facts(tenant, call, licensed) | custom)
         problem = Reason.NO_AUDIO.value if call.recording is None else call.recording.problem
         amount = 0 if call.recording is None else _metered(call)
         checks = _engine_checks(settings, tenant)
@@ -139,8 +143,10 @@ class TranscriptionKind:
         engine, calls = _engine(settings), call_facts(record_ids)
         users = {call.user_id for call in calls.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
+        custom = custom_facts(tenant, RecordType.CALL, calls, filters)
         refusals = {
-            key: _unfit(call) or _refusal(tenant, engine, filters, call, licensed) for key, call in calls.items()
+            key: _unfit(call) or _refusal(tenant, engine, filters, call, licensed, custom[key])
+            for key, call in calls.items()
         }
         fit = [key for key, refusal in refusals.items() if refusal is None]
         wishes = [(calls[key].user_id, _metered(calls[key])) for key in fit]
@@ -221,8 +227,10 @@ class TranscriptionSession:
         users = {call.user_id for call in facts.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
         key = data_key(tenant)
+        custom = custom_facts(tenant, RecordType.CALL, facts, self.filters)
         verdicts = {
-            record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key) for record in records
+            record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key, custom)
+            for record in records
         }
         passed = [r for r in records if r.stage == Record.Stage.NEW and isinstance(verdicts[r.id], Go)]
         requests = [self._request(record, facts[record.record_id]) for record in passed]
@@ -246,13 +254,19 @@ class TranscriptionSession:
         )
 
     def _verdict(
-        self, tenant: Tenant, record: Claimed, call: CallFacts | None, licensed: set[uuid.UUID], key: bytes
+        self,
+        tenant: Tenant,
+        record: Claimed,
+        call: CallFacts | None,
+        licensed: set[uuid.UUID],
+        key: bytes,
+        custom: CustomFacts,
     ) -> Verdict:
         if call is None:
             return Refuse(Record.State.SKIPPED, Reason.NO_AUDIO, _("The call does not exist any more"))
         refusal = _unfit(call)
         if refusal is None and record.stage == Record.Stage.NEW:
-            refusal = _refusal(tenant, self.engine, self.filters, call, licensed)
+            refusal = _refusal(tenant, self.engine, self.filters, call, licensed, custom[call.call_id])
         if refusal is not None:
             return refusal
         source = _source(call, key)
@@ -396,12 +410,15 @@ def _refusal(
     filters: Sequence[Mapping[str, Any]],
     call: CallFacts,
     licensed: set[uuid.UUID],
+    custom: Mapping[str, Any],
 ) -> Refuse | None:
     """The job's filters discard early; the gates always run, in the ledger (domain §4.3)."""
-    reason, trace = judge_filters(filters, filter_facts(tenant, call, licensed))
+    reason, trace = judge_filters(filters, {**filter_facts(tenant, call, licensed), **custom})
     if reason is None and not _open_to(engine, tenant):
         reason = f"{Reason.FILTERED}:engine.visibility"
-    return None if reason is None else Refuse(Record.State.SKIPPED, reason, Reason.label_of(reason), trace)
+    if reason is None:
+        return None
+    return Refuse(Record.State.SKIPPED, reason, refusal_text(reason, trace, FILTER_FIELDS), trace)
 
 
 def _foreseen(refusal: Refuse) -> Foreseen:

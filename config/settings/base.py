@@ -275,7 +275,7 @@ JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
 # Who reads which queue, for the pages of queues.
 QUEUE_READERS = "jobs.reading.readings_for"
 # Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
-CUSTOM_FIELD_USES: dict[str, str] = {}
+CUSTOM_FIELD_USES = {"jobs": "jobs.custom_fields.jobs_using"}
 # For the audit trail, which stands below the tenants.
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"

@@ -88,6 +88,13 @@ if (root) {
     return seek(word ? word[0] : turn.start);
   });
   const asked = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
+  // A quote leads to its turn: without scripts by the anchor alone, with them the player goes there too.
+  const toTurn = () => {
+    const turn = turns.find((item) => item.element.id && `#${item.element.id}` === location.hash);
+    if (turn) seek(turn.start);
+  };
+  window.addEventListener("hashchange", toTurn);
+  window.addEventListener("load", toTurn);
   if (asked) window.addEventListener("load", () => seek(Number(asked[1]) * 1000));
 
   // --- Find ---

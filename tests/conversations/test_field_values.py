@@ -6,12 +6,14 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from audit.models import AuditEntry
 from conversations.field_models import FieldValue, Origin
 from conversations.fields.deciding import Outcome, Overwrite
 from conversations.fields.editing import edit_value, unpin_value
 from conversations.fields.selectors import current_values, history_of
+from conversations.fields.sweeping import sweep_values
 from conversations.fields.writing import Evidence, NewValue, Provenance, write_values
 from conversations.services import delete_call
 from core.errors import Conflict, InvalidInput, NotAllowed
@@ -228,3 +230,13 @@ def test_values_go_with_their_conversation(here, call, mood):
     write(here, say(call, mood, 1))
     delete_call(tenant=here, call_id=call.pk, actor="test")
     assert not FieldValue.objects.exists()
+
+
+def test_the_sweep_removes_the_values_of_deleted_fields_and_no_others(here, call, mood):
+    note = made("note", "text")
+    write(here, say(call, mood, 1), say(call, note, "stays"))
+    assert sweep_values() == 0
+    CustomField.objects.filter(pk=mood.pk).update(deleted_at=timezone.now())
+    assert write(here, say(call, mood, 2)) == [Outcome.GONE]
+    assert sweep_values() == 1
+    assert said(call, note) == ["stays"]

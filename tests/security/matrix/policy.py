@@ -66,6 +66,9 @@ WHO = {
     "licence_limits.edit": "PR",
     "service_limits.view": "TUPRVW",
     "service_limits.edit": "PR",
+    # Each has any of the rights to fields, summary, sentiment and topics.
+    "field_values.view": "ASTUIPRVW",
+    "field_values.edit": "STIPR",
     "custom_fields.view": "TUPRVW",
     "custom_fields.edit": "TPR",
     "retention.view": "TUPRVW",
@@ -172,6 +175,7 @@ BOTH = "GET POST"
 # Staff of some groups change only what serves nobody else; the first queue and job serve all.
 OWN: Mapping[str, str] = {"of all": "everywhere"}
 CALLS = "calls.own.view calls.others.view"
+VALUE: Mapping[str, str] = {"record_type": "=call", "field": "custom field"}
 # Changed by the platform alone, seen by all.
 OF_ALL: Mapping[str, Statuses] = {"of all": POSTED | REFUSED}
 BUILT_IN: Mapping[str, Statuses] = {"built in": REFUSED}
@@ -270,6 +274,10 @@ ROUTES: dict[str, Row] = {
         "call_attributes.transcript.view", at="call", needs="reading", fixed={"extension": "=txt"}
     ),
     "why:call": Row(CALLS, at="call"),
+    # Values of custom fields: of the first field, which is of acme. Agents see those of their calls.
+    "conversations:field": Row("field_values.edit", BOTH, at="call", fixed=VALUE),
+    "conversations:field_unpin": Row("field_values.edit", "POST", at="call", fixed=VALUE),
+    "conversations:field_history": Row("field_values.view", at="call", fixed=VALUE, listing=True),
     # Custom fields
     "customfields:fields": Row("custom_fields.view", listing=True, query="?scope=global"),
     "customfields:bulk": Row("custom_fields.edit", "POST"),
