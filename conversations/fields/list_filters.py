@@ -61,6 +61,25 @@ class ClauseWidget(forms.MultiWidget):
         return [parts[0] or ("is" if any(parts[1:]) else ""), *parts[1:]]
 
 
+class ClauseInUse(forms.BoundField):
+    """A clause as the chip above the list shows it; ``parts`` are its parameters of the address."""
+
+    @property
+    def words(self) -> str:
+        """ "between -100 – 0", with the labels of choices."""
+        data: Any = self.data or []
+        operator, *values = data
+        labels = dict(_choices_of(self.field.custom.definition))
+        shown_values = " – ".join(labels.get(value, value) for value in values if value)
+        asked = str(OPERATORS.get(operator, operator))
+        return asked if operator in WITHOUT_VALUE else f"{asked} {shown_values}".strip()
+
+    @property
+    def parts(self) -> list[str]:
+        """The names that the browser sends."""
+        return [f"{self.html_name}_{number}" for number in range(3)]
+
+
 class ClauseField(forms.MultiValueField):
     """A clause on one field: (operator, value, second value), with values of its type; None when nothing is asked."""
 
@@ -83,6 +102,10 @@ class ClauseField(forms.MultiValueField):
             widgets.append(forms.DateInput(attrs={**second, "type": "date"}) if day else forms.TextInput(attrs=second))
             parts.append(_part())
         super().__init__(parts, widget=ClauseWidget(widgets), require_all_fields=False, **kwargs)
+
+    def get_bound_field(self, form: Any, field_name: str) -> forms.BoundField:
+        """With its words for the chip."""
+        return ClauseInUse(form, self, field_name)
 
     def compress(self, data_list: list[Any]) -> Any:
         """Judge the values by the rules of the type, not by the range: one may look for what cannot be any more."""

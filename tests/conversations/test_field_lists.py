@@ -161,3 +161,11 @@ def test_filters_find_values_by_the_index_of_their_type(acme, inside, fields):
         ]:
             plan = having(Call.objects.all(), "call", fields[key], *clause).explain()
             assert index in plan, plan
+
+
+def test_the_chip_of_a_clause_says_it_in_words_and_its_cross_takes_it_all_away(client_for, people, fields):
+    name = f"field_{fields['topics'].pk}"
+    query = {f"{name}_0": "is_not", f"{name}_1": "other", "direction": "inbound"}
+    page = client_for(people.tenant_admin).get("/calls/", query).content.decode()
+    assert "is not Something else" in page
+    assert 'href="?direction=inbound" aria-label="Remove filter Topics"' in page
