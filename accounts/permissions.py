@@ -115,7 +115,7 @@ PLATFORM_CODES: frozenset[str] = frozenset(
     {code for row in GRID if row.platform for code in row.codes} | {"licence_limits.edit", "service_limits.edit"}
 )
 # What these change concerns all tenants at once, so they work in roles of the access scope "System" only.
-SYSTEM_CODES: frozenset[str] = frozenset({"pairing.edit"})
+SYSTEM_CODES: frozenset[str] = frozenset({"allowed_addresses.edit", "engines.edit", "pairing.edit"})
 TENANT_CODES: frozenset[str] = ALL_CODES - PLATFORM_CODES
 
 

@@ -7,13 +7,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
 from alerts.models import AlertRule, Measure
-from alerts.selectors import sees_all_rules
 from core.forms import EnableField, VersionedForm, WholeNumberField
 from jobs.models import JobDefinition
 from tenants.models import Tenant
-from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
 
 
@@ -57,7 +54,7 @@ class RuleForm(VersionedForm):
         help_text=_("It must be wrong for so long before the rule fires; 0 fires at the next look, within a minute."),
     )
     tenant = forms.ModelChoiceField(
-        label=_("Tenant"), queryset=Tenant.objects.none(), required=False, empty_label=_("All")
+        label=_("Tenant"), queryset=Tenant.objects.order_by("name"), required=False, empty_label=_("All")
     )
     job = forms.ModelChoiceField(
         label=_("Job"), queryset=JobDefinition.objects.order_by("name"), required=False, empty_label=_("All")
@@ -77,13 +74,9 @@ class RuleForm(VersionedForm):
         (_("Who is told"), ["recipients"]),
     ]
 
-    def __init__(self, *args: Any, editor: User, rule: AlertRule | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rule: AlertRule | None = None, **kwargs: Any) -> None:
         self.rule = rule
         super().__init__(*args, **kwargs)
-        field: Any = self.fields["tenant"]
-        field.queryset = visible_tenants(editor).order_by("name")
-        if not sees_all_rules(editor):
-            field.required, field.empty_label = True, None
 
     def clean_name(self) -> str:
         """Names are unique, whatever their case."""

@@ -13,11 +13,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from alerts.measuring import SCOPES
 from alerts.models import AlertRule, Measure
-from alerts.selectors import sees_all_rules
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
 from core.moves import move
-from tenants.selectors import visible_tenants
 
 MAX_MINUTES = 24 * 60
 MAX_HOURS = 30 * 24
@@ -30,10 +28,10 @@ FIELDS = ("name", "measure", "enabled", "threshold", "minutes", "tenant", "job",
 def save_rule(*, rule: AlertRule | None, values: dict[str, Any], version: int, editor: User) -> AlertRule:
     """Create a rule, or change the version of one that was seen.
 
-    Raises InvalidInput naming the field (a threshold that is no share, a scope that the measure does not know, a tenant
-    out of reach, too many recipients), and Conflict when somebody saved the rule in the meantime.
+    Raises InvalidInput naming the field (a threshold that is no share, a scope that the measure does not know, too many
+    recipients), and Conflict when somebody saved the rule in the meantime.
     """
-    _check(values, editor)
+    _check(values)
     old: dict[str, Any] = {}
     if rule is None:
         saved = AlertRule.objects.create(**values)
@@ -92,7 +90,7 @@ def ask_test(*, rule: AlertRule, editor: User) -> None:
     _append(rule, editor, "alert_rule.tested", details={"recipients": len(rule.recipients)})
 
 
-def _check(values: dict[str, Any], editor: User) -> None:
+def _check(values: dict[str, Any]) -> None:
     kind, threshold = Measure(values["measure"]), values["threshold"]
     if not math.isfinite(threshold) or not 0 <= threshold <= 1e9:
         raise InvalidInput("threshold", _("A number from 0 to 1,000,000,000."))
@@ -105,10 +103,6 @@ def _check(values: dict[str, Any], editor: User) -> None:
             raise InvalidInput(name, _("“%(kind)s” cannot be limited to this.") % {"kind": kind.label})
     if len(values["recipients"]) > RECIPIENTS:
         raise InvalidInput("recipients", _("At most %(n)s addresses.") % {"n": RECIPIENTS})
-    if not sees_all_rules(editor):
-        tenant = values["tenant"]
-        if tenant is None or not visible_tenants(editor).filter(pk=tenant.pk).exists():
-            raise InvalidInput("tenant", _("Choose one of your tenants: only rules about them are yours."))
 
 
 def _locked(rules: Iterable[AlertRule]) -> list[AlertRule]:

@@ -49,8 +49,8 @@ class RuleList(ListPage):
         return rules_for(viewer(self.request))
 
     def may_edit(self) -> bool:
-        """Rules are for those who may change jobs."""
-        return viewer(self.request).has(Permission.JOBS_EDIT)
+        """Rules are for those who may change the jobs of all tenants."""
+        return viewer(self.request).everywhere and viewer(self.request).has(Permission.JOBS_EDIT)
 
     def table_arguments(self) -> dict[str, Any]:
         """Row actions and check boxes for those who may act."""
@@ -153,7 +153,7 @@ class RulePage(OneRule, FormPage):
 
     def form_arguments(self) -> dict[str, Any]:
         """The stored values."""
-        arguments: dict[str, Any] = {"editor": viewer(self.request), "rule": self.rule}
+        arguments: dict[str, Any] = {"rule": self.rule}
         if self.rule is not None:
             arguments["initial"] = {name: getattr(self.rule, name) for name in (*FIELDS, "version")}
         return arguments

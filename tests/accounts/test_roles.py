@@ -81,9 +81,19 @@ def test_a_tenants_role_never_holds_a_right_of_the_platform(acme, ada, people, s
     with pytest.raises(InvalidInput) as refused:
         make_role(acme, people.platform_admin, codes=["engines.edit"])
     assert refused.value.field == "granted"
-    made = make_role(system, people.platform_admin, name="Operator", codes=["engines.edit"])
+    made = make_role(system, people.platform_admin, name="Operator", codes=["queues.edit"])
     assert made.platform
-    assert made.permissions == {"engines.edit"}
+    assert made.permissions == {"queues.edit"}
+
+
+@pytest.mark.parametrize("code", ["engines.edit", "allowed_addresses.edit", "pairing.edit"])
+def test_what_concerns_all_tenants_needs_the_scope_system(people, system, code):
+    with pytest.raises(InvalidInput, match="concerns all tenants"):
+        make_role(system, people.platform_admin, name="East", scope="managed_groups", codes=[code])
+    made = make_role(system, people.platform_admin, name="All", scope="system", codes=[code])
+    assert made.permissions == {code}
+    made.scope = "managed_groups"
+    assert made.permissions == frozenset()
 
 
 @pytest.mark.parametrize("codes", [["nonsense.view"], ["a" * 500], [""]])
