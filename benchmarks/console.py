@@ -4,6 +4,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -135,6 +136,7 @@ def _pages(job: JobDefinition, queue: int) -> dict[str, str]:
     """Every list of the console, plain and by the filters that operators use."""
     here = f"{JOBS}{job.pk}/"
     tenant = Record.objects.order_by("pk").values_list("tenant_id", flat=True)[0]
+    day = timezone.localdate() - timedelta(days=12)
     return {
         "jobs": JOBS,
         "latest run": f"{here}latest-run/",
@@ -144,6 +146,8 @@ def _pages(job: JobDefinition, queue: int) -> dict[str, str]:
         "records, in progress": f"{here}records/?status=in_progress",
         "records, one tenant": f"{here}records/?tenant={tenant}",
         "records, skipped, one tenant": f"{here}records/?status=skipped&tenant={tenant}",
+        "records, one day": f"{here}records/?date_from={day}&date_to={day}",
+        "records, a rare reason": f"{here}records/?reason=filtered",
         "records by error": f"{here}records/errors/",
         "logs": f"{here}logs/",
         "logs, errors": f"{here}logs/?severity=error",

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core.counting import count_text, counted
 from core.errors import Conflict, InvalidInput
 from core.pages import ListPage, Text, with_query
 
@@ -48,7 +49,7 @@ class BulkMixin(ListPage):
             posted["all_matching"] = "1"
         rows = self.chosen(posted).select_related(None).prefetch_related(None).order_by()
         if self.asks(action) and posted.get("confirmed") != "1":
-            return self.ask(action, rows.count(), posted)
+            return self.ask(action, counted(rows), posted)
         try:
             result = self.perform(action, rows)
         except Conflict as error:
@@ -63,7 +64,7 @@ class BulkMixin(ListPage):
     def ask(self, action: str, count: int, posted: Any) -> HttpResponseBase:
         """The question with the count."""
         label, consequence = self.questions()[action]
-        number = ngettext("%(n)s row", "%(n)s rows", count) % {"n": f"{count:,}"}
+        number = ngettext("%(n)s row", "%(n)s rows", count) % {"n": count_text(count)}
         by = _("all that match the filters") if posted.get("all_matching") == "1" else _("the chosen ones")
         self.template_name = "core/confirm.html"
         chosen = [(name, value) for name in NAMES for value in posted.getlist(name)]

@@ -1,5 +1,6 @@
 """Filters that several apps use."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -16,8 +17,31 @@ def day_start(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
+class ReadOnce(django_filters.fields.ModelChoiceIterator):
+    """Choices that are read once for their form, however often it goes through them: for the box and for its chip."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The empty choice, then the objects."""
+        if self.field.empty_label is not None:
+            yield ("", self.field.empty_label)
+        for found in self.field.found():
+            yield self.choice(found)
+
+    def __len__(self) -> int:
+        """Without asking again."""
+        return len(self.field.found()) + (self.field.empty_label is not None)
+
+
 class LabelledChoiceField(django_filters.fields.ModelChoiceField):
     """Choices by their ``choice_label``, for objects whose names may be shared."""
+
+    iterator = ReadOnce
+
+    def found(self) -> list[Any]:
+        """The objects to choose from, as they were when this form first needed them."""
+        if not hasattr(self, "_found"):
+            self._found = list(self.queryset)
+        return self._found
 
     def label_from_instance(self, obj: Any) -> str:
         """What tells the object from others of its name."""

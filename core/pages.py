@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django_tables2 import RequestConfig
 
+from core.counting import COUNT_LIMIT, count_text, counted
 from core.errors import Conflict, InvalidInput
 from core.exports import csv_response
 from core.tables import PageTable
@@ -29,7 +30,6 @@ from core.tables import PageTable
 Text = str | Promise
 Crumbs = list[tuple[Text, str | None]]
 PAGE_SIZES = (25, 50, 100, 250)
-COUNT_LIMIT = 10_000
 EXPORT_CHUNK = 1000
 
 
@@ -52,7 +52,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         """Rows, at most one more than the limit."""
         data = getattr(self.object_list, "data", self.object_list)
         rows = getattr(data, "data", data)
-        return rows[: COUNT_LIMIT + 1].count() if isinstance(rows, QuerySet) else len(rows)
+        return counted(rows) if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:  # type: ignore[override]
@@ -62,7 +62,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     @property
     def label(self) -> str:
         """The total in words: exact, or "10,000+"."""
-        return f"{COUNT_LIMIT:,}+" if self.counted > COUNT_LIMIT else f"{self.counted:,}"
+        return count_text(self.counted)
 
 
 class Page(View):

@@ -104,9 +104,18 @@ class RecordFilter(django_filters.FilterSet):
             queryset = queryset.alias(moment=Coalesce("last_processed_at", "created_at"))
         return super().filter_queryset(queryset)
 
+    def whatever(self, name: str) -> QuerySet[Record]:
+        """What matches all filters but the one called ``name``; only for valid filters."""
+        given = self.form.cleaned_data
+        self.form.cleaned_data = {key: value for key, value in given.items() if key != name}
+        try:
+            return self.filter_queryset(self.queryset.all())
+        finally:
+            self.form.cleaned_data = given
+
     def by_reason(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
-        """The code, also with the clause that "filtered" carries."""
-        return queryset.filter(Q(reason=value) | Q(reason__startswith=f"{value}:"))
+        """The code, also with the clause that "filtered" carries. That it is not empty leads to the index of reasons."""
+        return queryset.exclude(reason="").filter(Q(reason=value) | Q(reason__startswith=f"{value}:"))
 
 
 class DeadLetterFilter(RecordFilter):

@@ -11,6 +11,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.counting import count_text
 from core.tables import EMPTY, NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
 from jobs.describing import scope_text
 from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
@@ -146,7 +147,7 @@ class JobTable(PageTable):
         }
         rest = _("%(skipped)s skipped, %(open)s in progress") % {
             "skipped": run.get("skipped", 0),
-            "open": record.in_progress,  # type: ignore[attr-defined]
+            "open": count_text(record.in_progress),  # type: ignore[attr-defined]
         }
         bar = render_to_string("jobs/segments.html", {"segments": _segments(record), "text": f"{ended}, {rest}"})
         return format_html('{}<span class="p-nowrap">{}</span><br><span class="p-nowrap">{}</span>', bar, ended, rest)

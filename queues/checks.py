@@ -9,9 +9,12 @@ from django.utils.module_loading import import_string
 
 @register
 def check_readers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """The dotted path must lead to a function."""
-    try:
-        import_string(settings.QUEUE_READERS)
-    except ImportError as error:
-        return [Error(f"QUEUE_READERS = {settings.QUEUE_READERS!r} cannot be imported: {error}", id="queues.E001")]
-    return []
+    """The dotted paths must lead to functions."""
+    found: list[CheckMessage] = []
+    for name in ("QUEUE_READERS", "QUEUE_READERS_PULSE"):
+        path = getattr(settings, name)
+        try:
+            import_string(path)
+        except ImportError as error:
+            found.append(Error(f"{name} = {path!r} cannot be imported: {error}", id="queues.E001"))
+    return found

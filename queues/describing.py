@@ -1,6 +1,7 @@
 """Queues in words."""
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +54,27 @@ def replication_text(queue: ProcessingQueue) -> str:
     if copy is not None:
         return _("from “%(origin)s”") % {"origin": copy.origin_name}
     return _("Yes") if queue.replicate else _("No")
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """How far a queue is drained: ``done`` of ``total`` items that were pending when that began."""
+
+    done: int
+    total: int
+    text: str
+
+
+def draining_of(queue: Any) -> Draining | None:
+    """Of a queue of ``queue_pages``; None unless somebody drains it and something was pending.
+
+    What was requeued meanwhile is worked off, too: then there may be more to do than in the beginning.
+    """
+    if queue.enabled or not queue.drained_from:
+        return None
+    total = max(queue.drained_from, queue.pending)
+    done = total - queue.pending
+    return Draining(done, total, _("%(done)s of %(total)s worked off") % {"done": f"{done:,}", "total": f"{total:,}"})
 
 
 def rate_text(rate: float) -> str:

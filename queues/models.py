@@ -33,6 +33,8 @@ class ProcessingQueue(models.Model):
     name = models.CharField(_("name"), max_length=120, unique=True)
     enabled = models.BooleanField(_("enable"), default=True)
     paused = models.BooleanField(_("paused"), default=False, db_default=False, editable=False)
+    # How much was pending when draining began; none once it collects again.
+    drained_from = models.PositiveBigIntegerField(null=True, editable=False)
     scope = models.CharField(_("scope"), max_length=20, choices=QueueScope, default=QueueScope.GLOBAL)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tenant"))
     tenant_groups = models.ManyToManyField(TenantGroup, blank=True, verbose_name=_("tenant groups"))

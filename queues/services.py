@@ -138,7 +138,8 @@ def save_queue(
             raise Conflict(_("The queue is being deleted. Abort that on its page to keep it."))
         current = ProcessingQueue.objects.filter(pk=queue.pk, version=queue.version)
         old = _settings_of(ProcessingQueue.objects.filter(pk=queue.pk).first())
-        if not current.update(**values, version=queue.version + 1):
+        drained_from = None if values["enabled"] else F("drained_from")
+        if not current.update(**values, drained_from=drained_from, version=queue.version + 1):
             raise Conflict(_whose_change(queue, audit_tenant))
         saved = ProcessingQueue.objects.get(pk=queue.pk)
     saved.tenant_groups.set(tenant_groups)
@@ -221,11 +222,12 @@ def _switch(
     queues: Sequence[ProcessingQueue], name: str, value: bool, action: str, actor: str, audit_tenant: Tenant
 ) -> int:
     changed = []
+    more: dict[str, Any] = {"drained_from": None} if name == "enabled" else {}
     for queue in queues:
         other = ProcessingQueue.objects.filter(**{"pk": queue.pk, name: not value})
         if name == "enabled" and value:
             other = other.exclude(pk__in=QueuePurge.objects.filter(DELETING).values("queue"))
-        if other.update(**{name: value, "version": F("version") + 1}):
+        if other.update(**{name: value, "version": F("version") + 1, **more}):
             changed.append(queue)
     if changed:
         append(
@@ -247,8 +249,8 @@ def drain(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) -> int:
     """
     collecting = ProcessingQueue.objects.filter(pk=queue.pk, enabled=True)
     text = _("The queue collects nothing already. Reload the page.")
-    move(collecting, conflict=text, enabled=False, paused=False, version=F("version") + 1)
     left = pending_in(queue)
+    move(collecting, conflict=text, enabled=False, paused=False, drained_from=left, version=F("version") + 1)
     _audit(queue, "queue.draining", actor, audit_tenant, pending=left)
     ring_after_commit([queue.pk])
     return left

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import AccessScope
+from core.counting import COUNT_LIMIT, counted
 from jobs.figures.histogram import Lag
 from jobs.figures.reading import Sums, failing_tenants, lags, sums_of, sums_of_minutes
 from jobs.models import DataSource, JobDefinition, Pass, Record, Run
@@ -21,8 +22,6 @@ from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 from usage.breakdowns import METER
 
-# Numbers of rows are exact up to here, and "10,000+" beyond.
-COUNTED = 10_000
 DAY_HOURS = 24
 RECENT_MINUTES = 60
 TOP = 5
@@ -71,7 +70,7 @@ def indicators(user: User) -> Indicators:
         pending=pending,
         oldest=oldest,
         came=sum(queue.came for queue in queues) if everything else 0.0,  # type: ignore[attr-defined]
-        in_progress=in_progress.order_by()[: COUNTED + 1].count(),
+        in_progress=counted(in_progress),
         recent=sums_of_minutes(RECENT_MINUTES) if tenants is None else sums_of(1, tenants),
         day=sums_of(DAY_HOURS, tenants),
         lag=lags(RECENT_MINUTES, tenants),
@@ -106,7 +105,7 @@ def _whole(queues: list[Any]) -> tuple[int, datetime | None]:
 
 def _of_some(user: User) -> tuple[int, datetime | None]:
     """Counted, but never more than 10,000; the oldest is that of what was counted."""
-    items = QueueItem.objects.filter(reached(user)).order_by()[: COUNTED + 1]
+    items = QueueItem.objects.filter(reached(user)).order_by()[: COUNT_LIMIT + 1]
     found = items.aggregate(number=Count("pk"), oldest=Min("published_at"))
     return found["number"], found["oldest"]
 

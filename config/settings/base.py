@@ -274,6 +274,8 @@ ALLOW_STORAGE_SOURCE = env("PARLANCE_ALLOW_STORAGE_SOURCE", "0") == "1"
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
 # Who reads which queue, for the pages of queues.
 QUEUE_READERS = "jobs.reading.readings_for"
+# Values that differ whenever what readers do has changed, so that unchanged pages of queues cost next to nothing.
+QUEUE_READERS_PULSE = "jobs.pulse.pulse_of_all"
 # Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
 CUSTOM_FIELD_USES = {"jobs": "jobs.custom_fields.jobs_using"}
 # For the audit trail, which stands below the tenants.

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.models import FULL_MODES, SWEEPING, Continuation, DataSource, JobDefinition
+from core.counting import COUNT_LIMIT
+from jobs.models import FULL_MODES, SWEEPING, Continuation, DataSource, JobDefinition, Record
 from jobs.scopes import scope_of
 from jobs.sweeps.tokens import token_of
 from jobs.wording import clock
@@ -28,12 +29,14 @@ class Progress:
 
 
 def progress_of(job: JobDefinition, in_progress: int) -> Progress | None:
-    """The sweep of the job, or None when it reads a queue. ``in_progress``: records that have not ended."""
+    """The sweep of the job, or None when it reads a queue. ``in_progress``: records that have not ended, capped."""
     if job.data_source not in SWEEPING:
         return None
     place = Continuation.objects.get(job=job)
     state = Continuation.State(place.state)
     if place.expected is not None:
+        if in_progress > COUNT_LIMIT:
+            in_progress = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS).count()
         done, total = max(place.seen - in_progress, 0), max(place.expected, place.seen)
         text = _("%(done)s of %(total)s conversations") % {"done": f"{done:,}", "total": f"{total:,}"}
     else:

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
+from core.counting import COUNT_LIMIT
 from core.outcomes import Reason
-from core.pages import COUNT_LIMIT, Crumbs, KeysetListPage, Text, whole, with_query
+from core.pages import Crumbs, KeysetListPage, Text, whole, with_query
 from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.filtersets import NO_ERROR, DeadLetterFilter
 from jobs.models import Record

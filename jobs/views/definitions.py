@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
+from core.counting import count_text, counted
 from core.pages import ActionPage, ConfirmPage, Crumbs, ListPage, Text
 from jobs.bulk_actions.of_jobs import change_jobs
 from jobs.describing import setting_names
@@ -228,9 +229,10 @@ class JobEnable(JobAction):
         return self.refused_url()
 
 
-def delete_message(job: JobDefinition, records: int) -> str:
+def delete_message(job: JobDefinition) -> str:
     """Object, count and consequence of a deletion."""
-    number = ngettext("%(n)s processing record", "%(n)s processing records", records) % {"n": f"{records:,}"}
+    records = counted(Record.objects.filter(job=job))
+    number = ngettext("%(n)s processing record", "%(n)s processing records", records) % {"n": count_text(records)}
     return _(
         "The job “%(name)s” is deleted with its runs, logs and %(count)s. The calls and their transcripts stay. "
         "A job that has records in progress is stopped first."
@@ -256,7 +258,7 @@ class JobDelete(ConfirmPage):
 
     def message(self) -> Text:
         """Name and count."""
-        return delete_message(self.job, Record.objects.filter(job=self.job).count())
+        return delete_message(self.job)
 
     def type_name(self) -> str:
         """The name must be typed (screens §3.5)."""

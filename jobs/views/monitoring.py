@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from core.counting import COUNT_LIMIT, count_text
 from core.pages import Crumbs, ListPage, Page, Text, stamp_of
 from jobs import charts
 from jobs.describing import facts, next_runs, scope_text
-from jobs.models import DataSource, JobDefinition, Pass, Record, Run
+from jobs.models import DataSource, JobDefinition, Pass, Run
 from jobs.progress import speed_of
 from jobs.pulse import pulse
 from jobs.schedules import text_of
@@ -137,7 +138,7 @@ class JobTab(Page):
         states = {"enabled": ["start", "pause", "stop"], "paused": ["start", "stop"], "disabled": ["enable"]}
         names = ["edit", "clone", "delete", *states[self.job.status]]
         urls = {f"{name}_url": reverse(f"jobs:{name}", args=[self.job.pk]) for name in names}
-        return {**urls, "delete_message": delete_message(self.job, Record.objects.filter(job=self.job).count())}
+        return {**urls, "delete_message": delete_message(self.job)}
 
 
 class LatestRun(JobTab):
@@ -153,16 +154,19 @@ class LatestRun(JobTab):
         sweep = latest_pass(run) if run is not None else None
         running = sweep is not None and sweep.state == Pass.State.RUNNING
         outstanding = self.job.in_progress + self.job.pending  # type: ignore[attr-defined]
+        many = self.job.in_progress > COUNT_LIMIT  # type: ignore[attr-defined]
         speed = speed_of(self.job, outstanding)
         context = self.context(
             speed=f"{speed.a_minute:,.1f}",
-            outstanding=outstanding,
-            done_in=duration_text(speed.left),
+            outstanding=f"{outstanding:,}+" if many else outstanding,
+            done_in=_("more than %(time)s") % {"time": duration_text(speed.left)}
+            if many
+            else duration_text(speed.left),
             run=run,
             sweep=sweep,
             run_state="running" if running else "finished",
             execution_time=execution_time(sweep) if sweep is not None else "",
-            in_progress=self.job.in_progress,  # type: ignore[attr-defined]
+            in_progress=count_text(self.job.in_progress),  # type: ignore[attr-defined]
         )
         if (progress := progress_of(self.job, self.job.in_progress)) is not None:  # type: ignore[attr-defined]
             context |= {"sweep_progress": progress, **self.token_links()}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from core.counting import count_text
 from core.errors import InvalidInput
 from core.exports import csv_response
 from core.pages import KeysetListPage, with_query
@@ -78,10 +79,17 @@ class RecordList(JobTab, KeysetListPage):
     @cached_property
     def counts(self) -> StateCounts:
         """The five counters under all filters but the status."""
-        data = self.request.GET.copy()
-        data.pop("status", None)
-        filterset = self.filterset(data)
-        return count_states(filterset.qs.select_related(None)) if filterset.is_valid() else StateCounts()
+        asked = self.asked
+        return count_states(asked.whatever("status").select_related(None)) if asked.is_valid() else StateCounts()
+
+    def filterset(self, data: QueryDict) -> RecordFilter:
+        """Bound once a request: list and counters ask the same one."""
+        return self.asked
+
+    @cached_property
+    def asked(self) -> RecordFilter:
+        """The filters of the address."""
+        return RecordFilter(self.request.GET, queryset=self.get_queryset(), request=self.request)
 
     def more_context(self) -> dict[str, Any]:
         """The tiles, the error that is filtered by, and what was lately done to many records."""
@@ -93,7 +101,7 @@ class RecordList(JobTab, KeysetListPage):
             if state != chosen:
                 query["status"] = state
             url = with_query(reverse(self.tab, args=[self.job.pk]), query)
-            number = f"{getattr(counts, state):,}"
+            number = count_text(getattr(counts, state))
             tile = {"label": label, "value": number, "icon": icon, "tone": tone, "url": url, "active": state == chosen}
             tiles.append(tile)
         digest = self.request.GET.get("signature", "")

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
+from core.counting import COUNT_LIMIT
 from core.ids import uuids
-from core.pages import COUNT_LIMIT, ConfirmPage, Crumbs, ListPage, Text
+from core.pages import ConfirmPage, Crumbs, ListPage, Text
 from jobs.workers.asking import stop_worker, stop_workers, workers_with_work
 from jobs.workers.models import Worker
 from jobs.workers.tables import WorkerFilter, WorkerTable

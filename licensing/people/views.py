@@ -14,9 +14,10 @@ from accounts.people import set_role
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from accounts.roles.selectors import is_platform_staff
+from core.counting import COUNT_LIMIT
 from core.errors import Conflict, InvalidInput, NotAllowed
 from core.ids import uuids
-from core.pages import COUNT_LIMIT, Crumbs, ListPage, with_query
+from core.pages import Crumbs, ListPage, with_query
 from licensing.models import Bundle
 from licensing.people.filters import UserFilter
 from licensing.people.forms import BulkChoice

@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from core.bulk import BulkMixin
+from core.counting import COUNT_LIMIT
 from core.errors import Conflict
 from core.ids import uuids
-from core.pages import COUNT_LIMIT, Crumbs, ListPage, Text
+from core.pages import Crumbs, ListPage, Text
 from core.tables import EMPTY, NumberColumn, SelectionColumn
 from licensing.seats.selectors import with_figures
 from tenants.filters import TenantFilter

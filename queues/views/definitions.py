@@ -19,6 +19,7 @@ from core.pages import Crumbs, FormPage, ListPage, Text
 from queues.filters import QueueFilter
 from queues.forms import QueueForm, initial_of
 from queues.models import ProcessingQueue
+from queues.pulse import pulse_of_queues
 from queues.reach import within_reach
 from queues.readers import Reading, readings
 from queues.replication.copies import copy_of
@@ -54,6 +55,10 @@ class QueueList(ListPage):
     def breadcrumbs(self) -> Crumbs:
         """Administration > Jobs."""
         return ROOT
+
+    def pulse(self) -> tuple[Any, ...]:
+        """What queues, their readers and their replication did last."""
+        return (viewer(self.request).pk, *pulse_of_queues())
 
     def get_queryset(self) -> QuerySet[ProcessingQueue]:
         """Queues with backlog, rates and scope in a fixed number of queries."""

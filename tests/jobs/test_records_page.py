@@ -1,8 +1,12 @@
 """The tab Processing Records: tiles, paging, filters, changes of many, polling."""
 
+from types import SimpleNamespace
+
+from django.db import connection
 from django.utils import timezone
 
 from jobs.actions import abort_records
+from jobs.filtersets import RecordFilter
 from jobs.models import Record, Run
 from jobs.passes.runs import current_run
 from tests.jobs.pages import make_records, url
@@ -19,6 +23,44 @@ def test_tiles_count_and_filter(root, job, acme):
     assert values == {"Completed": "3", "In Progress": "0", "Failed": "2", "Aborted": "0", "Skipped": "0"}
     assert len(page.context["table"].rows) == 2
     assert [tile["active"] for tile in page.context["tiles"]] == [False, False, True, False, False]
+
+
+def test_tiles_the_list_of_jobs_and_the_question_before_deleting_stop_counting_at_a_limit(root, job, acme, monkeypatch):
+    for place in ("core.counting", "jobs.selectors", "jobs.views.monitoring"):
+        monkeypatch.setattr(f"{place}.COUNT_LIMIT", 3)
+    make_records(job, acme, 3)
+    make_records(job, acme, 5, state="in_progress", stage="checking")
+    page = root.get(url("records", job.pk))
+    assert [tile["value"] for tile in page.context["tiles"]] == ["3", "3+", "0", "0", "0"]
+    assert "3+ processing records" in page.context["delete_message"]
+    assert "3+ in progress" in root.get(url("jobs")).content.decode()
+    latest = root.get(url("latest_run", job.pk))
+    assert (latest.context["in_progress"], latest.context["outstanding"]) == ("3+", "4+")
+
+
+def test_the_records_of_a_tenant_take_no_more_queries_than_a_list_may(
+    root, job, acme, globex, django_assert_max_num_queries
+):
+    make_records(job, acme, 30), make_records(job, globex, 30)
+    address = url("records", job.pk) + f"?tenant={acme.pk}&status=completed"
+    root.get(address)
+    with django_assert_max_num_queries(15):
+        assert len(root.get(address).context["table"].rows) == 20
+
+
+def plan_of(rows) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    return rows.explain()
+
+
+def test_reasons_and_days_are_found_by_indexes_of_their_own(job, acme, people):
+    make_records(job, acme, 1, state="skipped", reason="filtered:call.duration")
+    request = SimpleNamespace(user=people.platform_admin)
+    for query, index in [({"reason": "filtered"}, "record_by_reason"), ({"date_from": "2026-11-01"}, "record_moment")]:
+        found = RecordFilter(query, queryset=Record.objects.all(), request=request)
+        assert found.is_valid()
+        assert index in plan_of(found.qs.filter(job=job) if "reason" in query else found.qs)
 
 
 def test_records_are_paged_by_key(root, job, acme):

@@ -5,16 +5,19 @@ import uuid
 import pytest
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Role, User
 from accounts.services import create_user
 from audit.models import AuditEntry
 from jobs.models import JobDefinition
+from jobs.passes.runs import current_run
 from queues.describing import time_to_empty
 from queues.events import Event
-from queues.models import ProcessingQueue, QueueItem
+from queues.models import ProcessingQueue, QueueItem, QueuePurge
+from queues.replication.models import QueueCopy, ReplicationConflict
 from queues.selectors import queue_pages
-from queues.services import publish
+from queues.services import publish, set_paused
 from tenants.services import create_group
 from tests.conftest import PASSWORD
 from tests.jobs.pages import make_records
@@ -120,6 +123,33 @@ def test_draining_says_what_is_lost_collects_nothing_new_and_resumes(root, queue
     assert queue.enabled
 
 
+def test_draining_shows_how_far_it_is_until_the_queue_collects_again(root, queue, acme):
+    items = fill(queue, acme, 4)
+    assert root.get(address(queue)).context["draining"] is None
+    root.post(address(queue, "drain"))
+    QueueItem.objects.filter(pk__in=[item.pk for item in items[:3]]).delete()
+    page = root.get(address(queue))
+    assert page.context["draining"].text == "3 of 4 worked off"
+    assert "Being drained" in page.content.decode()
+    fill(queue, acme, 6)
+    assert root.get(address(queue)).context["draining"].text == "0 of 7 worked off"
+    QueueItem.objects.all().delete()
+    page = root.get(address(queue))
+    assert page.context["draining"].text == "4 of 4 worked off"
+    assert "Drained" in page.content.decode()
+    root.post(address(queue, "enable"))
+    assert root.get(address(queue)).context["draining"] is None
+
+
+def test_a_queue_that_was_drained_empty_or_only_disabled_shows_no_progress(root, queue, acme):
+    root.post(address(queue, "drain"))
+    assert root.get(address(queue)).context["draining"] is None
+    root.post(address(queue, "enable"))
+    fill(queue, acme, 2)
+    root.post(reverse("queues:bulk"), {"action": "disable", "selection": [queue.pk]})
+    assert root.get(address(queue)).context["draining"] is None
+
+
 def test_deleting_a_read_queue_names_every_job_that_reads_it(root, queue):
     reader(queue, "First")
     reader(queue, "Second")
@@ -150,11 +180,56 @@ def test_staff_of_some_groups_peek_at_the_items_and_count_the_dead_letters_of_th
     assert "Globex" not in text
 
 
-def test_the_page_polls_with_204_until_something_changes(root, queue, acme):
+CHANGES = {
+    "an item": lambda queue, acme: fill(queue, acme, 1),
+    "a setting": lambda queue, acme: set_paused(queues=[queue], paused=True, actor="test", audit_tenant=acme),
+    "a reader": lambda queue, acme: reader(queue, "New"),
+    "a dead letter": lambda queue, acme: current_run(JobDefinition.objects.get()),
+    "a purge": lambda queue, acme: QueuePurge.objects.create(
+        queue=queue, until=0, total=1, actor="test", audit_tenant=acme, asked_at=timezone.now()
+    ),
+    "a conflict": lambda queue, acme: other_queue(queue),
+}
+
+
+def other_queue(queue) -> None:
+    copy = QueueCopy.objects.create(
+        origin=uuid.uuid4(), origin_queue=1, origin_name="Other", seen_version=1, received_at=timezone.now()
+    )
+    ReplicationConflict.objects.create(
+        copy=copy, kind="saved", version=1, name=queue.name, reason="name", theirs={}, queue=queue
+    )
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("region", ["queue", "list"])
+def test_polls_get_204_in_few_queries_until_anything_changes(
+    root, queue, acme, change, region, django_assert_num_queries, monkeypatch
+):
+    monkeypatch.setattr("jobs.pulse.minute", lambda: "12:00")
+    reader(queue, "Transcribe")
+    url = address(queue) if region == "queue" else reverse("queues:queues")
+    poll = {"HX-Request": "true", "HX-Target": f"div#{region}", "If-None-Match": root.get(url)["ETag"]}
+    # Two doors, session, person; queues and their readers.
+    with django_assert_num_queries(6):
+        assert root.get(url, headers=poll).status_code == 204
+    CHANGES[change](queue, acme)
+    assert root.get(url, headers=poll).status_code == 200
+
+
+def test_what_is_shown_by_its_age_is_shown_anew_with_the_next_minute(root, queue, acme, monkeypatch):
+    fill(queue, acme, 1)
+    monkeypatch.setattr("jobs.pulse.minute", lambda: "12:00")
     poll = {"HX-Request": "true", "HX-Target": "div#queue", "If-None-Match": root.get(address(queue))["ETag"]}
     assert root.get(address(queue), headers=poll).status_code == 204
-    fill(queue, acme, 1)
+    monkeypatch.setattr("jobs.pulse.minute", lambda: "12:01")
     assert root.get(address(queue), headers=poll).status_code == 200
+
+
+def test_the_page_of_a_queue_that_is_not_there_is_missing(root):
+    poll = {"HX-Request": "true", "HX-Target": "div#queue"}
+    for headers in ({}, poll):
+        assert root.get(reverse("queues:queue", args=[987654]), headers=headers).status_code == 404
 
 
 def test_the_time_until_empty_is_said_only_while_the_backlog_shrinks(queue, acme):

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from alerts.selectors import firing_now
+from core.counting import count_text
 from core.outcomes import Reason
 from core.tables import badge, show_time
 from engines.tables import clock
@@ -25,7 +26,6 @@ from jobs.wording import clock as span
 from licensing.amounts import minutes_text
 from transcription.models import SpeechEngine
 from usage.indicators import (
-    COUNTED,
     FAILED_SHARE,
     FEW,
     LAG_TARGET_S,
@@ -37,11 +37,6 @@ from usage.indicators import (
 )
 
 Item = dict[str, Any]
-
-
-def capped(number: int) -> str:
-    """With separators; "10,000+" where counting stopped."""
-    return f"{COUNTED:,}+" if number > COUNTED else f"{number:,}"
 
 
 def lag_text(lag: Lag) -> str:
@@ -70,9 +65,9 @@ def strip_tiles(found: Indicators, failed_url: str) -> list[Item]:
     rate = _("%(n)s a minute come in") % {"n": f"{found.came:,.1f}"}
     without = _("%(share)s of %(n)s outcomes of 24 hours are without a result; a retry counts anew")
     figures = [
-        (_("Pending in queues"), capped_if(found), "stack-2", "muted", f"{waits}; {rate}", queues),
+        (_("Pending in queues"), pending_text(found), "stack-2", "muted", f"{waits}; {rate}", queues),
         (_("Wait until taken up"), late(found.lag["wait"]), "clock", "muted", lag_text(found.lag["wait"]), queues),
-        (_("In progress"), capped(found.in_progress), "loader-2", "info", lag_text(found.lag["work"]), jobs),
+        (_("In progress"), count_text(found.in_progress), "loader-2", "info", lag_text(found.lag["work"]), jobs),
         (
             _("Completed in 24 hours"),
             f"{day.number(What.COMPLETED):,}",
@@ -110,10 +105,10 @@ def strip_tiles(found: Indicators, failed_url: str) -> list[Item]:
     return [dict(zip(names, figure, strict=True)) for figure in figures]
 
 
-def capped_if(found: Indicators) -> str:
+def pending_text(found: Indicators) -> str:
     """Of all tenants the sum is exact; of some, rows were counted."""
     exact = found.pending == sum(queue.pending for queue in found.queues)  # type: ignore[attr-defined]
-    return f"{found.pending:,}" if exact else capped(found.pending)
+    return f"{found.pending:,}" if exact else count_text(found.pending)
 
 
 def late(lag: Lag) -> str:
