@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models.functions import Now
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +21,7 @@ from accounts.permissions import Permission
 from core.outcomes import Reason
 from jobs.kinds import Check, kind_of
 from jobs.models import JobDefinition, Record, RecordEvent
+from jobs.policy.rates import used_up
 from jobs.scopes import scope_of
 from jobs.wording import seen_and_rule
 from licensing.gates import GateResult
@@ -96,7 +99,8 @@ def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: 
     person = User.objects.filter(pk=facts.user_id or NOBODY).first()
     view = Viewpoint(user, tenant, kind.filter_fields, person.username if person is not None else "")
     at, _refusal, trace = foretell(tenant_id=tenant.pk, meter=facts.meter, user_id=facts.user_id, amount=facts.amount)
-    lines = [_check_line(check, view) for check in (*_job_checks(job, tenant), *facts.checks)]
+    waits = _wait_checks(job, tenant, record_id)
+    lines = [_check_line(check, view) for check in (*_job_checks(job, tenant), *facts.checks, *waits)]
     if facts.problem:
         label = Reason.label_of(facts.problem)
         lines.append(Line(_("Recording"), label, _("audio that can be decoded"), False, _("Take the call in again")))
@@ -129,6 +133,34 @@ def _job_checks(job: JobDefinition, tenant: Tenant) -> list[Check]:
             **where,
         ),
     ]
+
+
+def _wait_checks(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID) -> list[Check]:
+    """The rates of the job, and whether the engine itself asked to be left alone with this record for a while."""
+    labels = {Record.Wait.RATE_JOB: _("Rate of the job"), Record.Wait.RATE_TENANT: _("Rate of the job for one tenant")}
+    where = {"route": "jobs:jobs", "right": Permission.JOBS_VIEW}
+    advice = _("Wait: it goes on within a minute or as its turn comes. Or raise the rate of the job")
+    checks = [
+        Check(
+            labels[wait],
+            _("used up for this minute") if shut else _("not used up"),
+            _("at most %(n)s a minute") % {"n": f"{rate:,}"},
+            not shut,
+            advice,
+            **where,
+        )
+        for wait, rate, shut in used_up(job, tenant.pk)
+    ]
+    asked = Record.objects.filter(
+        job=job, tenant=tenant, record_id=record_id, state=Record.State.IN_PROGRESS, wait=Record.Wait.RATE
+    )
+    until = asked.filter(next_at__gt=Now()).values_list("next_at", flat=True).first()
+    if until is not None:
+        seen = _("the engine asked to wait until %(time)s") % {"time": f"{timezone.localtime(until):%Y-%m-%d %H:%M:%S}"}
+        checks.append(
+            Check(_("Rate limit of the engine"), seen, _("not asked to wait"), False, _("It goes on by itself"))
+        )
+    return checks
 
 
 def _check_line(check: Check, view: Viewpoint) -> Line:

@@ -9,9 +9,10 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from threading import Event
 from typing import Any
 
 from django.core.cache import cache
@@ -33,6 +34,7 @@ TIME_S = 5.0
 SAMPLING_MS = 3000
 KEPT_S = 60
 ASKED_S = 15
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Answer:
         """Time or the number of tenants did not allow to judge all."""
         return self.judged + self.gone < self.found
 
+    @property
+    def surprising(self) -> bool:
+        """Nothing matches, or everything: filters that do nothing, or let nothing through, are rarely meant."""
+        return bool(self.judged) and self.matched in (0, self.judged)
+
 
 def ask(question: Question) -> tuple[Answer | None, bool]:
     """The answer if it is known already, and whether a worker has to be asked for it now."""
@@ -86,6 +93,21 @@ def ask(question: Question) -> tuple[Answer | None, bool]:
     if known is not None:
         return _restored(known), False
     return None, cache.add(f"{key}:asked", asdict(question), ASKED_S)
+
+
+def answer_within(question: Question, seconds: float, ring: Callable[[str], bool]) -> Answer | None:
+    """The answer if it is known or comes within so many seconds after a worker was asked by ``ring``; else None.
+
+    For a page that is about to save and must not let a surprise pass. A worker mostly answers within a tenth of that.
+    """
+    answer, unasked = ask(question)
+    if answer is not None or seconds <= 0 or (unasked and not ring(question.key())):
+        return answer
+    until = time.monotonic() + seconds
+    while answer is None and time.monotonic() < until:
+        Event().wait(LOOK_EVERY_S)
+        answer, _unasked = ask(question)
+    return answer
 
 
 def judge_asked(key: str) -> None:

@@ -14,7 +14,7 @@ from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
 from jobs.services import request_due_starts
 from jobs.sweeps.estimating import step
 from jobs.upkeep.cleanups import run_cleanups
-from jobs.upkeep.holding import wake_held
+from jobs.upkeep.holding import wake_held, wake_resumed
 from jobs.upkeep.marks import show_marks
 from jobs.upkeep.pruning import prune
 from jobs.upkeep.reserved import release_orphans
@@ -28,6 +28,7 @@ def tick() -> None:
     """Every two seconds: start a pass for each job with something due, and the clean-ups."""
     request_due_starts()
     wake_held()
+    wake_resumed()
     _start_passes(jobs_with_work())
     for action_id in actions_at_work():
         work_bulk_action.apply_async(args=[action_id], expires=EXPIRES_S)

@@ -53,7 +53,7 @@ from transcription.engines.base import AudioSource, Failed, Pending, Remote, Req
 from transcription.engines.base import SpeechEngine as Adapter
 from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts, started_between
 from transcription.models import SpeechEngine, Visibility
-from transcription.selectors import EngineUnusable, adapter_for, circuit_key
+from transcription.selectors import EngineUnusable, adapter_for, circuit_key, open_circuits
 from transcription.services import pause_engine, report_failing
 
 CustomFacts = Mapping[uuid.UUID, Mapping[str, Any]]
@@ -368,6 +368,9 @@ def _engine_checks(job_settings: Mapping[str, Any], tenant: Tenant) -> tuple[Che
         state, advice = _("disabled"), _("Enable the engine")
     elif engine.paused_at is not None:
         state, advice = _("paused"), _("Mend its settings; Save and Test lets it go on.")
+    elif engine.pk in open_circuits():
+        state = _("failing: nothing is sent to it until it has answered a probe")
+        advice = _("It goes on by itself when the engine answers. Or try the engine now")
     else:
         try:
             adapter_for(engine)

@@ -270,6 +270,9 @@ AUDIT_CHECKPOINT_FILE = env(
 # New jobs may use the deprecated data source, which asks every tenant's tables again and again.
 ALLOW_STORAGE_SOURCE = env("PARLANCE_ALLOW_STORAGE_SOURCE", "0") == "1"
 
+# So long the job form waits for a worker to judge new filters, before it saves them without having been told.
+JOB_FORM_WAIT_S = 2.0
+
 # --- Registries of dotted paths (architecture §2), verified by system checks. ---
 JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
 # Who reads which queue, for the pages of queues.

@@ -17,3 +17,5 @@ MIDDLEWARE = [middleware for middleware in MIDDLEWARE if "whitenoise" not in mid
 # Argon2id stays the hasher; only its cost is lowered (tests/accounts checks the production cost).
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2PasswordHasher"]
 DATABASES["default"]["TEST"] = {"MIGRATE": True}  # noqa: F405
+# Nobody judges filters in most tests; those that need an answer leave it themselves.
+JOB_FORM_WAIT_S = 0.0

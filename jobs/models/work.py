@@ -121,6 +121,7 @@ class Record(models.Model):
         ENGINE = "engine_paused", _("the engine is paused")
         CIRCUIT = "circuit_open", _("the engine fails; waiting for it to answer a probe")
         LIMIT = "limit", _("held until the limit resets or is raised")
+        TENANT = "tenant", _("the tenant is suspended")
         RATE_JOB = "rate_job", _("waiting: rate of the job")
         RATE_TENANT = "rate_tenant", _("waiting: rate of the tenant")
 
@@ -199,6 +200,7 @@ class Record(models.Model):
                 name="record_moment",
             ),
             models.Index(fields=["tenant"], condition=models.Q(wait="limit"), name="record_held_by_limit"),
+            models.Index(fields=["tenant"], condition=models.Q(wait="tenant"), name="record_held_by_tenant"),
             models.Index(
                 fields=["job", "next_at"],
                 condition=models.Q(state="in_progress")

@@ -106,9 +106,9 @@ def refused(record: Claimed, refusal: Refuse) -> Change:
 
 
 def held(record: Claimed, detail: str) -> Change:
-    """The tenant cannot be entered now; what is at the provider is kept and asked for again later."""
+    """The tenant cannot be entered now; what is at the provider is kept and asked for when the tenant is back."""
     change = _start(record)
-    change.wait, change.delay_s = Record.Wait.BACKOFF, TENANT_PAUSE_S
+    change.wait, change.delay_s = Record.Wait.TENANT, TENANT_PAUSE_S
     change.last_error = detail
     return change
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import DateTimeField, Func, Q
 
 from jobs.kinds import Claimed
 from jobs.models import JobDefinition, Record
@@ -86,6 +87,20 @@ def in_turn(records: Iterable[Claimed], weights: Mapping[uuid.UUID, int]) -> lis
         places[record.tenant_id] += 1
         keyed.append((places[record.tenant_id] / weights.get(record.tenant_id, 1), record.id, record))
     return [record for _place, _id, record in sorted(keyed, key=lambda entry: entry[:2])]
+
+
+def used_up(job: JobDefinition, tenant_id: uuid.UUID) -> list[tuple[Record.Wait, int, bool]]:
+    """For each rate that ``job`` has: for whom it stands, how many a minute, and whether a new record must wait now."""
+    limits = [(Record.Wait.RATE_JOB, None, job.rate), (Record.Wait.RATE_TENANT, tenant_id, job.tenant_rate)]
+    windows = RateWindow.objects.filter(Q(tenant=None) | Q(tenant=tenant_id), job=job)
+    clock = Func(function="clock_timestamp", output_field=DateTimeField())
+    spent = {row.tenant_id: (row.spent, row.now.timestamp()) for row in windows.annotate(now=clock)}
+    found = []
+    for wait, key, rate in limits:
+        if rate is not None:
+            shut = key in spent and not free(spent[key][0], rate, spent[key][1])
+            found.append((wait, rate, shut))
+    return found
 
 
 class Rates:

@@ -1,6 +1,7 @@
 """Records that a service limit holds back: they wake when the limits, seats or licences of their tenant change.
 
-Enabling people who hold a licence is such a change: it raises the pool.
+Enabling people who hold a licence is such a change: it raises the pool. What is at the provider for a suspended tenant
+wakes when the tenant is resumed.
 """
 
 from django.db import connection
@@ -18,6 +19,21 @@ WHERE r.wait = 'limit' AND r.state = 'in_progress' AND r.next_at > statement_tim
     AND a.tenant_id = r.tenant_id
     AND a.entitlements_changed_at > r.last_processed_at - make_interval(secs => %s)
 """
+
+
+WAKE_RESUMED = """
+UPDATE jobs_record r SET next_at = statement_timestamp()
+FROM tenants_tenant t
+WHERE r.wait = 'tenant' AND r.state = 'in_progress' AND r.next_at > statement_timestamp()
+    AND r.lease_until IS NULL AND t.id = r.tenant_id AND t.state = 'ready'
+"""
+
+
+def wake_resumed() -> int:
+    """Make records due whose tenant was suspended and is ready again; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAKE_RESUMED)
+        return cursor.rowcount
 
 
 def wake_held() -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -19,7 +20,7 @@ from jobs.form_fields import with_clause, without_clause
 from jobs.forms import CloneForm, JobForm, initial_of
 from jobs.kinds import kinds
 from jobs.models import JobDefinition
-from jobs.preview import Answer, Question, ask
+from jobs.preview import Answer, Question, answer_within, ask
 from jobs.selectors import reached
 from jobs.services import checked_values, clone_job, save_job, start_job
 from jobs.tasks import ask_worker
@@ -93,14 +94,40 @@ class JobPage(FormPage):
         return self.show_form(form)
 
     def save(self, form: JobForm) -> HttpResponseBase:
-        """Store; "Save and start" starts it too, "Preview" stores nothing."""
+        """Store; "Save and start" starts it too, "Preview" stores nothing, and a surprise is shown once before."""
         if self.request.POST.get("action") == "preview":
             return self.preview(form)
+        if self.surprises(form):
+            return self.show_form(form)
         if self.job is not None:
             self.job.version = form.cleaned_data["version"] or 0
         saved = self.save_and_start(form) if self.request.POST.get("action") == "save_and_start" else self.store(form)
         messages.success(self.request, _("The job “%(name)s” was saved.") % {"name": saved.name})
         return redirect("jobs:job", pk=saved.pk)
+
+    def surprises(self, form: JobForm) -> bool:
+        """Whether new filters match nothing or everything and nobody has said yet that this is meant.
+
+        What cannot be judged soon is saved without a word. Raises InvalidInput as saving would.
+        """
+        queues, groups = list(form.cleaned_data["publish_to"]), form.groups_of_scope()
+        values = checked_values(self.job, form.values(), groups, queues)
+        if not values["filters"] or (self.job is not None and self.job.filters == values["filters"]):
+            return False
+        question = question_of(values, groups, viewer(self.request))
+        if self.request.POST.get("confirmed") == question.key():
+            return False
+        answer = answer_within(question, settings.JOB_FORM_WAIT_S, ask_worker)
+        if answer is None or not answer.surprising:
+            return False
+        self.previewed = {
+            "preview": answer_text(answer, self.kind.filter_fields),
+            "preview_partial": answer.partial,
+            "preview_tone": "warning",
+            "previewing": True,
+            "confirm_key": question.key(),
+        }
+        return True
 
     def store(self, form: JobForm) -> JobDefinition:
         """Through the service."""

@@ -104,6 +104,65 @@ def test_without_records_it_says_so(root, values, job):
     assert answer_text(preview.judge(question), {}) == "There is no record yet that could be judged."
 
 
+NOBODY = {"clause_2_field": "call.group", "clause_2_0": "is", "clause_2_1": "Nobody"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [(NOBODY, "None of the last 5 records matches"), ({"clause_1_1": "0:01"}, "All of the last 5")]
+)
+def test_filters_that_match_nothing_or_everything_are_saved_only_when_that_is_said_to_be_meant(
+    ask, sampled, root, values, people, changes, said
+):
+    grant(user=people.other_agent, bundle=Bundle.SPEECH_ANALYTICS, actor="test")
+    assert ask(**changes).startswith(said)
+    data = values(source_queue=sampled.queue.pk, engine=sampled.engine.pk, version=1, **changes)
+    address, before = url("edit", sampled.job.pk), JobDefinition.objects.get().filters
+    stopped = root.post(address, data)
+    assert stopped.status_code == 200
+    assert said in stopped.content.decode()
+    assert "Nothing was saved yet" in stopped.content.decode()
+    assert JobDefinition.objects.get().filters == before
+    key = stopped.context["confirm_key"]
+    other = root.post(address, {**data, "clause_1_2": "1:59:00", "confirmed": key})
+    assert other.status_code == 302, "another filter is another question, which nobody has answered yet"
+    sampled.job.refresh_from_db()
+    JobDefinition.objects.update(filters=before, version=1)
+    assert root.post(address, {**data, "confirmed": key}).status_code == 302
+    assert JobDefinition.objects.get().filters != before
+
+
+def test_filters_that_match_some_that_nobody_could_judge_or_that_are_as_before_are_saved_at_once(
+    ask, sampled, root, values, people
+):
+    data = values(source_queue=sampled.queue.pk, engine=sampled.engine.pk, version=1)
+    address = url("edit", sampled.job.pk)
+    assert root.post(address, {**data, **NOBODY}).status_code == 302, "not judged"
+    assert ask().startswith("Of the last 5 records 2 match")
+    JobDefinition.objects.update(version=1)
+    assert root.post(address, data).status_code == 302, "some match"
+    assert ask(**NOBODY).startswith("None")
+    stored = JobDefinition.objects.get()
+    root.post(address, {**data, **NOBODY, "version": stored.version, "confirmed": "nonsense"})
+    assert JobDefinition.objects.get().version == stored.version, "a word for another question is none"
+
+
+def test_a_page_that_is_about_to_save_waits_for_a_worker_but_not_for_ever(sampled):
+    filters = [{"field": "call.group", "op": "is", "value": "Nobody"}]
+    question = preview.Question("transcription", sampled.job.settings, filters, "unrestricted", [], sampled.queue.pk)
+    assert preview.answer_within(question, 0.01, lambda key: True) is None
+    cache.delete(f"{question.key()}:asked")
+    assert preview.answer_within(question, 5, lambda key: False) is None, "no broker: nobody is waited for"
+    cache.delete(f"{question.key()}:asked")
+
+    def worker(key: str) -> bool:
+        preview_task(key)
+        return True
+
+    answer = preview.answer_within(question, 5, worker)
+    assert answer is not None
+    assert answer.surprising
+
+
 def test_what_breaks_a_rule_is_refused_before_anything_is_asked(root, values, job):
     page = root.post(url("edit", job.pk), values(version=1, action="preview", clause_1_1="3:00:00"))
     assert page.status_code == 422

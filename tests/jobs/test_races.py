@@ -1,9 +1,11 @@
 """What happens when two hands reach for one record, and when one record of a batch is bad."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError
+from django.utils import timezone
 
 from conversations.models import Transcript
 from conversations.preparing import prepare_transcript
@@ -19,6 +21,7 @@ from jobs.passes.running import run_pass
 from jobs.passes.runs import current_run
 from jobs.services import delete_job, save_job, set_enabled
 from jobs.upkeep.cleanups import run_cleanups
+from jobs.upkeep.holding import wake_resumed
 from jobs.upkeep.marks import show_marks
 from queues.services import save_queue
 from tenants.doors import enter
@@ -100,12 +103,15 @@ def test_a_paid_result_of_a_suspended_tenant_is_kept_until_the_tenant_is_back(pi
     Record.objects.update(next_at="2020-01-01T00:00Z")
     pipeline.sweep()
     record = pipeline.record_of(call)
-    assert (record.state, record.wait) == ("in_progress", "backoff")
+    assert (record.state, record.wait) == ("in_progress", "tenant")
     assert record.remote is not None
     assert not Cleanup.objects.exists()
 
+    assert record.next_at > timezone.now() + timedelta(minutes=1)
+    assert wake_resumed() == 0
     Tenant.objects.filter(pk=acme.pk).update(state="ready")
-    Record.objects.update(next_at="2020-01-01T00:00Z")
+    assert wake_resumed() == 1
+    assert pipeline.record_of(call).next_at <= timezone.now()
     (record,) = pipeline.finish(call)
 
     assert record.state == Record.State.COMPLETED

@@ -7,11 +7,14 @@ from django.utils import timezone
 
 from core.outcomes import Reason
 from jobs.models import Record
+from jobs.policy.models import RateWindow
 from jobs.upkeep.holding import MARGIN_S, wake_held
 from licensing.models import Account, Bundle, Denial, Reservation
 from licensing.services import grant, save_person, set_enabled, set_licence
+from tests.jobs.pages import failing_circuit
 from tests.licensing.conftest import METER, set_limits, set_seats
 from tests.polling import until
+from transcription.selectors import circuit_key
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +175,49 @@ def test_job_and_engine_are_part_of_the_answer(judged, pipeline, client_for, peo
     assert seen in shown
     for secret in ("key 123", pipeline.engine.name, globex.name):
         assert secret not in shown
+
+
+def test_an_open_circuit_is_named_without_saying_what_the_engine_answered(judged, pipeline, client_for, people):
+    admin = client_for(people.tenant_admin)
+    assert verdicts(admin, judged) == ["It would be processed."]
+    circuit = failing_circuit(circuit_key(pipeline.engine), reason="HTTP 503 from 10.1.2.3")
+    assert verdicts(admin, judged) == ["It would not be processed: Speech engine."]
+    shown = page(admin, judged)
+    assert "failing: nothing is sent to it until it has answered a probe" in shown
+    assert "10.1.2.3" not in shown
+    type(circuit).objects.update(state="closed")
+    assert verdicts(admin, judged) == ["It would be processed."]
+
+
+@pytest.mark.parametrize(
+    ("rate", "label"), [("rate", "Rate of the job"), ("tenant_rate", "Rate of the job for one tenant")]
+)
+def test_a_rate_that_is_used_up_is_named_and_one_that_is_not_passes(
+    judged, pipeline, client_for, people, acme, rate, label
+):
+    admin = client_for(people.tenant_admin)
+    pipeline.job.__class__.objects.filter(pk=pipeline.job.pk).update(**{rate: 2})
+    now = timezone.now().timestamp()
+    window = RateWindow.objects.create(
+        job=pipeline.job, tenant=acme if rate == "tenant_rate" else None, spent=[[now, 1]], over_at=now + 60
+    )
+    assert verdicts(admin, judged) == ["It would be processed."]
+    assert "at most 2 a minute" in page(admin, judged)
+    RateWindow.objects.filter(pk=window.pk).update(spent=[[now, 2]])
+    assert verdicts(admin, judged) == [f"It would not be processed: {label}."]
+    assert "used up for this minute" in page(admin, judged)
+    RateWindow.objects.filter(pk=window.pk).update(spent=[[now - 61, 2]])
+    assert verdicts(admin, judged) == ["It would be processed."]
+
+
+def test_that_the_engine_asked_to_wait_is_said_with_the_time(judged, pipeline, client_for, people):
+    admin = client_for(people.tenant_admin)
+    later = timezone.now() + timedelta(minutes=9)
+    Record.objects.update(state="in_progress", stage="new", generation=2, wait="rate_limited", next_at=later)
+    assert verdicts(admin, judged) == ["It would not be processed: Rate limit of the engine."]
+    assert "asked to wait until" in page(admin, judged)
+    Record.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    assert verdicts(admin, judged) == ["It would be processed."]
 
 
 def test_a_job_and_an_engine_of_the_own_tenant_pass(judged, pipeline, client_for, people, acme):
