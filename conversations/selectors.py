@@ -94,6 +94,14 @@ def may(user: User, call: Call, *, own: str, others: str) -> bool:
     return user.has(own if call.user_id == user.pk else others)
 
 
+def within(user: User, *, own: str, others: str) -> Q:
+    """``may`` as a condition on calls."""
+    # A call of nobody counts as one of others; the negation includes it.
+    mine = Q(user=user) if user.has(own) else Q(pk__in=[])
+    theirs = ~Q(user=user) if user.has(others) else Q(pk__in=[])
+    return mine | theirs
+
+
 def may_play(user: User, call: Call) -> bool:
     """Listen to the audio."""
     return may(user, call, own=Permission.CALLS_PLAYBACK_OWN, others=Permission.CALLS_PLAYBACK_OTHERS)
@@ -113,10 +121,7 @@ def _readable(user: User) -> Q:
     """``may_read`` as a condition on calls."""
     if not user.has(Permission.TRANSCRIPT_VIEW):
         return Q(pk__in=[])
-    # A call of nobody counts as one of others; the negation includes it.
-    own = Q(user=user) if user.has(Permission.CALLS_PLAYBACK_OWN) else Q(pk__in=[])
-    others = ~Q(user=user) if user.has(Permission.CALLS_PLAYBACK_OTHERS) else Q(pk__in=[])
-    return own | others
+    return within(user, own=Permission.CALLS_PLAYBACK_OWN, others=Permission.CALLS_PLAYBACK_OTHERS)
 
 
 def recording_for(call: Call) -> Recording | None:

@@ -15,7 +15,7 @@ from conversations.fields.list_filters import FieldTable
 from conversations.models import Call
 from conversations.selectors import HIT_END, HIT_START
 from conversations.shown import spoken_duration
-from core.tables import NumberColumn, PageTable, TextColumn, TimeColumn, badge, show_time
+from core.tables import NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, show_time
 from queues.events import RecordType
 
 
@@ -31,6 +31,7 @@ def marked(snippet: str) -> SafeString:
 class CallTable(FieldTable):
     """Newest first. A row opens its call; search hits stand below the parties. Hidden columns are for exports."""
 
+    selection = SelectionColumn()
     external_id = TextColumn(verbose_name=_("External id"), visible=False)
     started_at = TimeColumn(verbose_name=_("Time"))
     direction = tables.Column(verbose_name=_("Direction"))
@@ -57,6 +58,9 @@ class CallTable(FieldTable):
 
     record_type = RecordType.CALL
     snippets: Mapping[Any, str] = {}
+
+    def __init__(self, *args: Any, may_act: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, exclude=() if may_act else ("selection",))
 
     def render_started_at(self, record: Call) -> str:
         """The link of the row."""

@@ -1,13 +1,18 @@
 """Periodic care of the audio store, and of values whose fields were deleted."""
 
+import logging
 import uuid
 
 from celery import shared_task
+from kombu.exceptions import OperationalError as BrokerError
 
 from conversations import services
+from conversations.audio import delete_recording, tenant_folder
 from conversations.fields.sweeping import sweep_values
 from tenants.doors import TenantTask, current_tenant
 from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(base=TenantTask)
@@ -15,6 +20,25 @@ def sweep_audio(*, tenant_id: str) -> None:
     """Remove the tenant's audio files without a recording that are older than a day, and values of deleted fields."""
     services.sweep_audio(tenant=current_tenant())
     sweep_values()
+
+
+@shared_task(base=TenantTask)
+def remove_audio(*, tenant_id: str, keys: list[str]) -> None:
+    """Remove these audio files of the tenant, whose calls are deleted. What is gone already is fine."""
+    folder = tenant_folder(current_tenant().pk)
+    for key in keys:
+        if key.startswith(f"{folder}/"):
+            delete_recording(key)
+
+
+def ask_to_remove(tenant_id: str, keys: list[str]) -> None:
+    """Have audio files removed by a worker; without a broker the daily sweep finds them."""
+    if not keys:
+        return
+    try:
+        remove_audio.apply_async(kwargs={"tenant_id": tenant_id, "keys": keys})
+    except (BrokerError, OSError):
+        logger.warning("Broker not reachable; the sweep removes %s audio files of deleted calls", len(keys))
 
 
 @shared_task

@@ -4,6 +4,8 @@ from django.urls import path, re_path
 
 from accounts.policy import requires
 from conversations import uploads, views
+from conversations.bulk import views as bulk
+from conversations.bulk.deeds import RIGHTS
 from conversations.fields import views as fields
 
 app_name = "conversations"
@@ -19,6 +21,8 @@ urlpatterns = [
     path(f"{_VALUE}unpin/", _edit_fields(fields.ValueUnpin.as_view()), name="field_unpin"),
     path(f"{_VALUE}history/", _look_at_fields(fields.ValueHistory.as_view()), name="field_history"),
     path("calls/", requires(*views.VIEW_CALLS)(views.CallList.as_view()), name="calls"),
+    path("calls/bulk/", requires(*RIGHTS)(bulk.CallBulk.as_view()), name="calls_bulk"),
+    path("calls/bulk/<uuid:pk>/", requires(*RIGHTS)(bulk.CallBulkPage.as_view()), name="call_bulk"),
     path("calls/upload/", uploads.upload, name="upload"),
     path("calls/<uuid:pk>/", views.call, name="call"),
     path("calls/<uuid:pk>/audio", views.call_audio, name="call_audio"),

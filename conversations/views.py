@@ -21,6 +21,7 @@ from accounts.policy import requires, viewer
 from audit.services import Answer, seen
 from conversations import selectors
 from conversations.audio import AudioUnavailable, extension_of, open_reader, unpack_peaks
+from conversations.bulk.deeds import DEEDS
 from conversations.codec import spans_of
 from conversations.exports import EXPORTS
 from conversations.fields.list_filters import listed_fields
@@ -30,7 +31,7 @@ from conversations.shown import call_context
 from conversations.streaming import audio_response
 from conversations.tables import CallTable
 from core.errors import Conflict
-from core.pages import ListPage
+from core.pages import ListPage, with_query
 from core.tables import PageTable
 from customfields.models import CustomField
 from tenants.doors import current_tenant
@@ -55,13 +56,30 @@ class CallList(ListPage):
         return selectors.visible_calls(viewer(self.request))
 
     def table_arguments(self) -> dict[str, Any]:
-        """The custom fields that are columns."""
-        return {"fields": self.fields}
+        """The custom fields that are columns; check boxes for those who may act on calls."""
+        return {"fields": self.fields, "may_act": bool(self.deeds())}
 
     @cached_property
     def fields(self) -> list[CustomField]:
         """Those that the viewer may see."""
         return listed_fields(viewer(self.request))
+
+    def deeds(self) -> list[dict[str, Any]]:
+        """The bulk actions that the viewer has a right to."""
+        return [
+            {"name": name, "label": deed.label, "icon": deed.icon, "danger": deed.danger}
+            for name, deed in DEEDS.items()
+            if deed.held_by(viewer(self.request))
+        ]
+
+    def bulk_url(self) -> str:
+        """Tags, process again, delete."""
+        return reverse("conversations:calls_bulk")
+
+    def more_context(self) -> dict[str, Any]:
+        """The bulk actions of the viewer."""
+        url = with_query(self.bulk_url(), self.request.GET)
+        return {"bulk_actions": self.deeds(), "bulk_url": url}
 
     def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
         """The page, with extracts for those of its calls whose transcript the viewer may read."""

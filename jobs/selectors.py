@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import EmptyResultSet
@@ -89,7 +90,8 @@ def count_states(records: QuerySet[Record]) -> StateCounts:
 
     Each is a walk through the index of states that ends there, whatever the number of records.
     """
-    parts, values = [], []
+    parts: list[str] = []
+    values: list[Any] = []
     for state in Record.State.values:
         some = records.filter(state=state).order_by().values("state")[: COUNT_LIMIT + 1]
         try:

@@ -16,7 +16,7 @@ from audit.services import append, changes
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
 from core.moves import move
-from queues.events import Event, RecordType
+from queues.events import REQUEUED, Event, RecordType
 from queues.models import ProcessingQueue, QueuePurge, QueueScope
 from queues.reach import demand_scope
 from queues.replication.copies import demand_own
@@ -58,6 +58,24 @@ def publish(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) ->
     after the commit.
     """
     _need_transaction()
+    queue_ids = _listening(tenant, event)
+    put(tenant=tenant, queue_ids=queue_ids, record_type=event.record_type, record_ids=record_ids, event=event.value)
+    return queue_ids
+
+
+def put_again(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) -> list[int]:
+    """As ``publish``, by the wish of a person: jobs also take up anew what failed or was skipped.
+
+    Returns the ids of the queues; without any nothing happens.
+    """
+    _need_transaction()
+    queue_ids = _listening(tenant, event)
+    put(tenant=tenant, queue_ids=queue_ids, record_type=event.record_type, record_ids=record_ids, event=REQUEUED)
+    return queue_ids
+
+
+def _listening(tenant: Tenant, event: Event) -> list[int]:
+    """Enabled queues that listen to ``event`` and whose scope includes ``tenant``."""
     listening = ProcessingQueue.objects.filter(
         Q(scope=QueueScope.GLOBAL)
         | Q(scope=QueueScope.ONE_TENANT, tenant=tenant)
@@ -66,9 +84,7 @@ def publish(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) ->
         record_type=event.record_type,
         events__contains=[event.value],
     )
-    queue_ids = sorted(set(listening.values_list("pk", flat=True)))
-    put(tenant=tenant, queue_ids=queue_ids, record_type=event.record_type, record_ids=record_ids, event=event.value)
-    return queue_ids
+    return sorted(set(listening.values_list("pk", flat=True)))
 
 
 def put(

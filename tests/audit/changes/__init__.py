@@ -6,6 +6,7 @@ and says what to post. ``bad`` is None where nothing can be wrong with the data;
 
 from tests.audit.changes import (
     alerts,
+    calls,
     customfields,
     engines,
     jobs,
@@ -23,6 +24,7 @@ __all__ = [
     "ROWS",
     "World",
     "alerts",
+    "calls",
     "customfields",
     "engines",
     "jobs",

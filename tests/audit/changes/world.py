@@ -140,6 +140,7 @@ EXEMPT = {
     "accounts:confirm": "Changes the session alone; a refusal has its own row.",
     "accounts:oidc_callback": "The issuer sends browsers here by GET; sign-in and refusal: tests/accounts/test_oidc.py.",
     "accounts:theme": "Sets a cookie of the browser, nothing here.",
+    "conversations:calls_bulk": "Chooses and changes nothing; what is done with it is the row of call_bulk.",
     "conversations:upload": "One row a file, each stored or refused for itself: tests/conversations/test_ingest.py.",
     "licensing:service_limits_preview": "Shows figures for what was typed and stores nothing.",
     "pairing_wire:ping": "No person: the pairing server asks, and only when it was last seen is noted.",

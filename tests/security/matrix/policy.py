@@ -55,6 +55,8 @@ WHO = {
     "calls.own.view": "ASTUILNCPRVW",
     "calls.others.view": "STUILNCPRVW",
     "calls.upload": "TIPR",
+    # Tag, edit or delete them, own ones or those of others.
+    "calls.act": "STPR",
     "call_attributes.transcript.view": "ASTUILCPRVW",
     "audit_trail.view": "TUPRVW",
     "audit_trail.export": "TUPRV",
@@ -128,6 +130,8 @@ SEES: dict[str, dict[str, str]] = {
     # Staff for some tenants see the rules about these alone.
     "alert rule": {"own": "PRW", "foreign": "PW", "common": "PW", "unknown": ""},
     # Those who do not see all tenants see their own alone; this one is the platform admin's.
+    # What one has chosen to do with calls is one's own.
+    "call action": {"another's": "", "unknown": ""},
     "bulk action": {"another's": "PW", "unknown": ""},
     # Everybody has only his own; these are olga's.
     "session": {"another's": "", "unknown": ""},
@@ -264,6 +268,8 @@ ROUTES: dict[str, Row] = {
     "usage:check_list": Row("usage.view", at="tenant"),
     # Conversations
     "conversations:calls": Row(CALLS, listing=True, query="?q=canary"),
+    "conversations:calls_bulk": Row("calls.act", "POST"),
+    "conversations:call_bulk": Row("calls.act", BOTH, at="call action"),
     "conversations:upload": Row("calls.upload", BOTH),
     "conversations:call": Row(CALLS, at="call"),
     "conversations:call_audio": Row(CALLS, at="call", needs="playback"),

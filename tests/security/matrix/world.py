@@ -19,6 +19,7 @@ from accounts.security_models import SecondFactor, UserSession
 from aiassistant.models import AIEngine, AIEngineTest
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
+from conversations.bulk.choosing import Choice, keep
 from conversations.models import Call, Recording
 from core.ids import uuid7
 from customfields.models import CustomField
@@ -239,6 +240,7 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         audit_tenant=root.tenant,
     )
     world.ids |= {
+        "call action": {"another's": _choice(), "unknown": uuid.uuid4()},
         "bulk action": {"another's": bulk.pk, "unknown": uuid.uuid4()},
         "queue": {
             "of all": queue.pk,
@@ -274,6 +276,14 @@ def _pipeline(world: World, group: TenantGroup) -> None:
             "unknown": 2**40,
         },
     }
+
+
+def _choice() -> str:
+    """Olga has chosen calls."""
+    olga = User.objects.get(username="olga")
+    choice = Choice(str(uuid.uuid4()), "tag", str(olga.pk), str(olga.tenant_id), [], True, [], False)
+    keep(choice)
+    return choice.id
 
 
 def _narrow(row: ProcessingQueue | JobDefinition, group: TenantGroup) -> int:

@@ -1,0 +1,82 @@
+"""What can be done to many calls, and who may."""
+
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from accounts.permissions import Permission
+from conversations.models import TranscriptionState
+from conversations.selectors import within
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One action. ``own`` and ``others`` are the rights for one's own calls and those of others.
+
+    ``fit`` leaves the calls that it can do something to. With ``tagged`` the start names a tag.
+    """
+
+    label: str | Promise
+    effect: str | Promise
+    icon: str
+    own: str
+    others: str
+    audited: str
+    fit: Q = field(default_factory=Q)
+    tagged: bool = False
+    danger: bool = False
+
+    def held_by(self, user: User) -> bool:
+        """Whether ``user`` may do it to any call."""
+        return user.has(self.own) or user.has(self.others)
+
+    def open_to(self, user: User) -> Q:
+        """The calls that ``user`` may do it to, of those that are seen."""
+        return within(user, own=self.own, others=self.others) & self.fit
+
+
+DEEDS: dict[str, Deed] = {
+    "tag": Deed(
+        _("Assign tag"),
+        _("The tag is put on the calls. One that has as many tags as a call may have gets none more."),
+        "tag",
+        Permission.CALLS_TAG_OWN,
+        Permission.CALLS_TAG_OTHERS,
+        "calls.tagged",
+        tagged=True,
+    ),
+    "untag": Deed(
+        _("Clear tag"),
+        _("The tag is taken off the calls that have it."),
+        "x",
+        Permission.CALLS_TAG_OWN,
+        Permission.CALLS_TAG_OTHERS,
+        "calls.untagged",
+        tagged=True,
+    ),
+    "process": Deed(
+        _("Process again"),
+        _(
+            "The calls go into the queues that collect finished recordings, and jobs take up those that they have not "
+            "processed, that failed or were skipped. What is completed or in progress is left as it is."
+        ),
+        "refresh",
+        Permission.CALLS_EDIT_OWN,
+        Permission.CALLS_EDIT_OTHERS,
+        "calls.queued",
+        fit=~Q(transcription_state__in=[TranscriptionState.COMPLETED, TranscriptionState.IN_PROGRESS]),
+    ),
+    "delete": Deed(
+        _("Delete"),
+        _("The calls are deleted with their recordings, transcripts and tags. That cannot be undone."),
+        "trash",
+        Permission.CALLS_DELETE_OWN,
+        Permission.CALLS_DELETE_OTHERS,
+        "calls.deleted",
+        danger=True,
+    ),
+}
+RIGHTS = tuple(dict.fromkeys(right for deed in DEEDS.values() for right in (deed.own, deed.others)))
