@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 import django_tables2 as tables
@@ -69,7 +69,7 @@ class ClauseInUse(forms.BoundField):
         """ "between -100 – 0", with the labels of choices."""
         data: Any = self.data or []
         operator, *values = data
-        labels = dict(_choices_of(self.field.custom.definition))
+        labels = dict(_choices_of(cast(ClauseField, self.field).custom.definition))
         shown_values = " – ".join(labels.get(value, value) for value in values if value)
         asked = str(OPERATORS.get(operator, operator))
         return asked if operator in WITHOUT_VALUE else f"{asked} {shown_values}".strip()
