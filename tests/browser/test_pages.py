@@ -175,6 +175,77 @@ def test_files_are_uploaded_with_a_result_each_and_a_bad_one_says_why(visit):
     page.get_by_role("link", name=re.compile("good.wav|Open")).first.wait_for()
 
 
+def speak(visitor, language: str) -> None:
+    """Choose the language of the pages on the own profile."""
+    page = visitor.open("/profile/")
+    page.select_option("main [name=language]", language)
+    page.locator("main form", has=page.locator("[name=language]")).locator("[type=submit]").first.click()
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize(("language", "direction"), [("en-gb", "ltr"), ("he", "rtl")])
+def test_the_job_form_adds_removes_and_previews_clauses_in_both_directions(visit, language, direction):
+    visitor = visit()
+    visitor.sign_in("system", "admin")
+    speak(visitor, language)
+    path = f"{TRANSCRIPTION}/jobs/1/edit/"
+    page = visitor.open(path)
+    assert page.evaluate("document.documentElement.dir") == direction
+    before = page.locator(".p-clause [name=remove_clause]").count()
+    page.fill("main [name=name]", "שם Name")
+    page.select_option("main [name=add_fact]", "call.tag")
+    page.locator("[name=add_clause]").click()
+    row = f"clause_{before}"
+    page.locator(f"[name={row}_1]").wait_for()
+    until(lambda: page.evaluate("document.activeElement.name") == f"{row}_0", seconds=10)
+    assert page.input_value("main [name=name]") == "שם Name"
+    sound(visitor, path)
+    remove = page.locator(f"[name=remove_clause][value='{before}']")
+    after = remove.bounding_box()["x"] > page.locator(f"[name={row}_0]").bounding_box()["x"]
+    assert after == (direction == "ltr"), "the button stands at the end of its line"
+    page.select_option(f"[name={row}_0]", "is")
+    page.fill(f"[name={row}_1]", "a tag that no call has")
+    page.locator("button[value=preview]").first.click()
+    page.locator("#job-preview", has_text="None of the last").wait_for()
+    assert page.evaluate("document.activeElement.value") == "preview"
+    sound(visitor, path)
+    page.locator(".p-card-foot button[value=save]").click()
+    page.locator("#job-preview [name=confirmed]").wait_for(state="attached")
+    assert page.input_value("main [name=name]") == "שם Name", "nothing was saved, and nothing is lost"
+    sound(visitor, path)
+    page.locator(f"[name=remove_clause][value='{before}']").click()
+    page.locator(f"[name={row}_1]").wait_for(state="detached")
+    page.locator("button[value=preview]").first.click()
+    page.locator("#job-preview .p-note", has_text=re.compile("match")).wait_for()
+    assert page.locator(".p-clause [name=remove_clause]").count() == before
+    sound(visitor, path)
+    speak(visitor, "en-gb")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_calls_that_match_are_tagged_from_a_preview_with_and_without_scripts(visit, scripts):
+    visitor = visit(dark=scripts, width=390 if scripts else 1280, scripts=scripts)
+    visitor.sign_in("acme", "olivia")
+    page = visitor.open("/calls/?direction=inbound")
+    number = page.locator("tbody [name=selection]").count()
+    assert number > 1
+    if scripts:
+        page.locator("tbody [name=selection]").first.check()
+        number = 1
+    page.locator("[name=action][value=tag]").click()
+    page.locator("#bulk-tag").wait_for()
+    assert page.locator("tbody tr").count() == min(number, 5)
+    if scripts:
+        sound(visitor, "the preview")
+    page.fill("#bulk-tag", f"tag {scripts}")
+    page.locator("main form [type=submit]").click()
+    page.get_by_text(re.compile("calls? (was|were) changed")).first.wait_for()
+    if scripts:
+        sound(visitor, "the outcome")
+    tagged = visitor.open(f"/calls/?tag=tag+{scripts}")
+    assert tagged.locator("tbody tr").count() == number
+
+
 def test_everything_works_without_scripts(visit):
     visitor = visit(scripts=False)
     page = visitor.sign_in("acme", "olivia")
