@@ -286,6 +286,7 @@ VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"
 SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
 AI_ENGINES = {
+    "offline": "aiassistant.engines.offline.OfflineEngine",
     "openai": "aiassistant.engines.openai.OpenAIEngine",
     "azure_openai": "aiassistant.engines.openai.AzureOpenAIEngine",
     "openai_compatible": "aiassistant.engines.openai.CompatibleEngine",
@@ -325,6 +326,8 @@ LOGGING = {
         "django.request": {"filters": ["refusals"]},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "celery.app.trace": {"level": "WARNING"},
+        # A line for each request to an engine.
+        "httpx2": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

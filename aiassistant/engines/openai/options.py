@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from core.engines import EngineOptions
 
@@ -39,11 +39,12 @@ class ModelOptions(EngineOptions):
             raise ValueError("A key has no spaces and no characters outside ASCII.")
         return value
 
-    @model_validator(mode="after")
-    def _answer_fits(self) -> "ModelOptions":
-        if self.max_output_tokens >= self.context_window:
+    @field_validator("max_output_tokens")
+    @classmethod
+    def _answer_fits(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("context_window", value + 1):
             raise ValueError("The longest answer must be shorter than the context window.")
-        return self
+        return value
 
 
 class OpenAIOptions(ModelOptions):
