@@ -3,8 +3,8 @@
 import random
 import uuid
 from datetime import date
-from itertools import pairwise
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from aiassistant.models import AIEngine
 from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
 
 BASELINE = Path(__file__).with_name("query_counts.json")
@@ -24,6 +25,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     pipeline.finish(*calls)
     job, record = pipeline.job.pk, pipeline.record_of(calls[0]).pk
     admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
+    ai_engine = AIEngine.objects.create(name="Model", engine_type="offline")
     pages = {
         "home of the platform admin": (admin, "/"),
         "home of a tenant": (tenant_admin, "/"),
@@ -37,6 +39,8 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "dead letters": (admin, f"/administration/jobs/processing-queues/{pipeline.queue.pk}/dead-letters/"),
         "engines": (admin, f"{TRANSCRIPTION}/engines/"),
         "engine": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/"),
+        "AI engines": (admin, "/administration/speech-analytics/ai-assistant/engines/"),
+        "AI engine": (admin, f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/"),
         "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
         "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
         "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),
@@ -67,7 +71,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     assert {name: count for name, count in measured.items() if count > baseline.get(name, 0)} == {}
     fewer = {name: count for name, count in measured.items() if count < baseline[name]}
     assert fewer == {}, "lower the baseline"
-    details = {"call", "record", "latest run", "engine", "job", "queue", "queue, form"}
+    details = {"call", "record", "latest run", "engine", "AI engine", "job", "queue", "queue, form"}
     # Home and the walk through a job ask every part of the house once.
     details |= {"home of the platform admin", "troubleshooting"}
     assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}
