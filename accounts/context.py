@@ -31,7 +31,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Conversations"),
         [
             Entry(_("Home"), "usage:home", "home", (Permission.HOME_VIEW,)),
-            Entry(_("Calls"), "conversations:calls", "phone", CALLS),
+            Entry(_("Conversations"), "conversations:calls", "phone", CALLS),
             Entry(_("Upload"), "conversations:upload", "upload", (Permission.CALLS_UPLOAD,)),
         ],
     ),
@@ -84,7 +84,7 @@ def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
     ]
     shown[-1][1][:0] = _own_organisation(user)
     roots = [line["root"] for _label, lines in shown for line in lines]
-    # The longest address that the page's begins with: "Upload" is below "Calls" and must win over it.
+    # The longest address that the page's begins with: "Upload" is below "Conversations" and must win over it.
     here = max((root for root in roots if root != "/" and request.path.startswith(root)), key=len, default="/")
     for _label, lines in shown:
         for line in lines:

@@ -149,6 +149,10 @@ ACTIONS: dict[str, str | Promise] = {
     "tenant_group.changed": gettext_lazy("Tenant group changed"),
     "tenant_group.created": gettext_lazy("Tenant group created"),
     "tenant_group.deleted": gettext_lazy("Tenant group deleted"),
+    "thread.created": gettext_lazy("Thread created"),
+    "thread.deleted": gettext_lazy("Thread deleted"),
+    "thread.read": gettext_lazy("Messages of a thread read"),
+    "thread.updated": gettext_lazy("Thread updated"),
     "transcript.read": gettext_lazy("Transcript read"),
     "user.changed": gettext_lazy("User changed"),
     "user.created": gettext_lazy("User created"),
@@ -194,6 +198,7 @@ KINDS: dict[str, str | Promise] = {
     "statement": gettext_lazy("Statement"),
     "tenant": gettext_lazy("Tenant"),
     "tenant_group": gettext_lazy("Tenant group"),
+    "thread": gettext_lazy("Thread"),
     "user": gettext_lazy("User"),
     "worker": gettext_lazy("Worker"),
 }

@@ -1,4 +1,4 @@
-"""The filters of the calls list. Their state is the URL; the same set will serve the API."""
+"""The filters of the list of calls and threads. Their state is the URL; the same set will serve the API."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.permissions import AccessScope, Permission
 from conversations.fields.list_filters import FieldFilters
-from conversations.models import Call, Direction, TranscriptionState
+from conversations.models import SPOKEN, WRITTEN, Call, Channel, Direction, TranscriptionState
 from conversations.selectors import matching
 from core.outcomes import Reason
 from queues.events import RecordType
 from tenants.querysets import TenantQuerySet
 
+TYPES = [("call", _("Call")), ("thread", _("Messages"))]
 DATE = forms.DateInput(attrs={"type": "date"})
 
 
@@ -35,15 +36,15 @@ class CallFilter(FieldFilters):
     q = django_filters.CharFilter(label=_("Search"), method="search", max_length=200)
     date_from = django_filters.DateFilter(label=_("From"), method="from_day", widget=DATE)
     date_to = django_filters.DateFilter(label=_("To"), method="to_day", widget=DATE)
-    direction = django_filters.ChoiceFilter(label=_("Direction"), choices=Direction.choices)
+    type = django_filters.ChoiceFilter(label=_("Type"), method="of_type", choices=TYPES)
+    channel = django_filters.ChoiceFilter(label=_("Channel"), choices=Channel.choices)
+    direction = django_filters.ChoiceFilter(label=_("Direction"), method="towards", choices=Direction.choices)
     user = django_filters.ModelChoiceFilter(label=_("Agent"), queryset=_people)
     group = django_filters.CharFilter(label=_("Group"), lookup_expr="iexact", max_length=120)
     queue_name = django_filters.CharFilter(label=_("Queue or campaign"), lookup_expr="iexact", max_length=120)
     tag = django_filters.CharFilter(label=_("Tag"), method="tagged", max_length=60)
     language = django_filters.CharFilter(label=_("Language"), lookup_expr="iexact", max_length=20)
-    state = django_filters.ChoiceFilter(
-        label=_("Transcription"), field_name="transcription_state", choices=TranscriptionState.choices
-    )
+    state = django_filters.ChoiceFilter(label=_("Transcription"), method="in_state", choices=TranscriptionState.choices)
     reason = django_filters.ChoiceFilter(label=_("Reason"), method="because", choices=Reason.choices)
     duration_min = django_filters.NumberFilter(
         label=_("At least (seconds)"), method="longer", min_value=0, max_value=10**6, decimal_places=0
@@ -59,8 +60,23 @@ class CallFilter(FieldFilters):
         fields: list[str] = []
 
     def search(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
-        """Names, numbers, external id, and the transcripts that the viewer may read."""
+        """Names, numbers, addresses, external id, and the transcripts and messages that the viewer may read."""
         return matching(calls, value, user=self.request.user)
+
+    def of_type(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Spoken or written."""
+        narrowed: TenantQuerySet = calls.filter(SPOKEN if value == "call" else WRITTEN)
+        return narrowed
+
+    def towards(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Calls of this direction; messages have none."""
+        narrowed: TenantQuerySet = calls.filter(SPOKEN, direction=value)
+        return narrowed
+
+    def in_state(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """Calls whose transcription stands so; messages are not transcribed."""
+        narrowed: TenantQuerySet = calls.filter(SPOKEN, transcription_state=value)
+        return narrowed
 
     def from_day(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
         """Started on this day or later."""
@@ -88,12 +104,12 @@ class CallFilter(FieldFilters):
 
     def longer(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
         """Lasts at least so many seconds."""
-        narrowed: TenantQuerySet = calls.filter(duration_ms__gte=int(value) * 1000)
+        narrowed: TenantQuerySet = calls.filter(SPOKEN, duration_ms__gte=int(value) * 1000)
         return narrowed
 
     def shorter(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
         """Lasts at most so many seconds, parts of a second not counted (domain C41)."""
-        narrowed: TenantQuerySet = calls.filter(duration_ms__lt=(int(value) + 1) * 1000)
+        narrowed: TenantQuerySet = calls.filter(SPOKEN, duration_ms__lt=(int(value) + 1) * 1000)
         return narrowed
 
 

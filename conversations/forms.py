@@ -13,6 +13,7 @@ from core.errors import InvalidInput
 from core.ids import uuid7
 
 MAX_FILES = 50
+VOICE = [(Channel.VOICE.value, Channel.VOICE.label)]
 ACCEPT = ".wav,.mp3,.ogg,.opus,.flac,.m4a,.mp4,.aac,.amr,.au,.aiff,.webm,audio/*"
 
 
@@ -49,7 +50,7 @@ class UploadForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("In your time zone. Now, when empty."),
     )
-    channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices, required=False, initial="voice")
+    channel = forms.ChoiceField(label=_("Channel"), choices=VOICE, required=False, initial="voice")
     direction = forms.ChoiceField(label=_("Direction"), choices=Direction.choices, required=False, initial="unknown")
     username = forms.CharField(label=_("Agent (user name)"), required=False)
     group = forms.CharField(label=_("Group"), required=False, help_text=_("The agent's group, when empty."))

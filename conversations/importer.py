@@ -12,16 +12,17 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.utils.translation import gettext as _
 
+from conversations.import_reports import ALREADY, IMPORTED, REFUSED, ImportReport, Outcome
 from conversations.intake import digest, preparing
 from conversations.metadata import CallMetadata, read_metadata
-from conversations.models import Call
+from conversations.models import SPOKEN, Call
 from conversations.services import check_call, ingest_call
 from conversations.strictjson import NotStrict, loads
 from core.errors import InvalidInput
@@ -34,42 +35,6 @@ MAX_CSV_ROWS = 1_000_000
 AUDIO_SUFFIXES = {
     ".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a", ".mp4", ".aac", ".amr", ".au", ".aiff", ".webm", ".mka",
 }  # fmt: skip
-
-IMPORTED, ALREADY, REFUSED = "imported", "already imported", "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one call. ``source`` is its sidecar, row or file; ``field`` and ``message`` say why refused."""
-
-    source: str
-    external_id: str
-    result: str
-    field: str = ""
-    message: str = ""
-
-    def __post_init__(self) -> None:
-        """File names are bytes of somebody else: what cannot be printed or written as JSON is shown escaped."""
-        for name in ("source", "external_id", "message"):
-            text: str = getattr(self, name)
-            shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
-            object.__setattr__(self, name, shown)
-
-
-@dataclass
-class ImportReport:
-    """All outcomes in their order."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    def count(self, result: str) -> int:
-        """How many calls had this result."""
-        return sum(outcome.result == result for outcome in self.outcomes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the report file."""
-        counts = {name: self.count(name) for name in (IMPORTED, ALREADY, REFUSED)}
-        return {"counts": counts, "calls": [asdict(outcome) for outcome in self.outcomes]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +234,7 @@ class Import:
 
 def _is_there(metadata: CallMetadata, audio: Path | None) -> bool:
     """The same external id with the same audio. Another file under a known id is for the service to refuse."""
-    call = Call.objects.filter(external_id=metadata.external_id.strip()).prefetch_related("recordings").first()
+    call = Call.objects.filter(SPOKEN, external_id=metadata.external_id.strip()).prefetch_related("recordings").first()
     if call is None:
         return False
     stored = {recording.sha256 for recording in call.recordings.all()}

@@ -74,14 +74,14 @@ class CallMetadata:
 
     def __post_init__(self) -> None:
         for name, limit in TEXT_LIMITS.items():
-            _check_text(name, getattr(self, name), limit)
+            check_text(name, getattr(self, name), limit)
         if not self.external_id.strip():
             raise InvalidInput("external_id", _("Every call needs an external id."))
-        _check_choice("channel", self.channel, Channel.values)
-        _check_choice("direction", self.direction, Direction.values)
-        _check_start(self.started_at)
-        _check_language(self.language)
-        _check_tags(self.tags)
+        check_choice("channel", self.channel, [Channel.VOICE.value])
+        check_choice("direction", self.direction, Direction.values)
+        check_start(self.started_at)
+        check_language(self.language)
+        check_tags(self.tags)
         _check_duration(self.duration_s)
         if not isinstance(self.confidential, bool):
             raise InvalidInput("confidential", _("Use true or false."))
@@ -99,7 +99,7 @@ def read_metadata(raw: Mapping[str, Any], *, base_time: datetime | None = None) 
         if name not in known:
             raise InvalidInput(str(name)[:80], _("There is no such field."))
     values = {name: value for name, value in raw.items() if value is not None}
-    values["started_at"] = _start(values, base_time)
+    values["started_at"] = read_start(values, base_time)
     if "external_id" not in values:
         raise InvalidInput("external_id", _("Every call needs an external id."))
     if isinstance(values.get("tags"), list):
@@ -117,7 +117,11 @@ def _hold_events(raw: object) -> tuple[Hold, ...]:
     return tuple(Hold(**event) for event in raw)
 
 
-def _start(values: dict[str, Any], base_time: datetime | None) -> datetime:
+def read_start(values: dict[str, Any], base_time: datetime | None) -> datetime:
+    """The start that ``started_at`` or ``started_at_offset_minutes`` gives; the latter is taken out of ``values``.
+
+    Raises InvalidInput.
+    """
     offset = values.pop("started_at_offset_minutes", None)
     start = values.get("started_at")
     if (offset is None) == (start is None):
@@ -126,15 +130,21 @@ def _start(values: dict[str, Any], base_time: datetime | None) -> datetime:
         if isinstance(offset, bool) or not isinstance(offset, int) or abs(offset) > 60 * 24 * 366 * 50:
             raise InvalidInput("started_at_offset_minutes", _("Use a whole number of minutes."))
         return (base_time or datetime.now(UTC)) + timedelta(minutes=offset)
-    if isinstance(start, datetime):
-        return start
+    return read_moment("started_at", start)
+
+
+def read_moment(name: str, value: object) -> datetime:
+    """A moment as ISO 8601, or one already. Raises InvalidInput for ``name``."""
+    if isinstance(value, datetime):
+        return value
     try:
-        return datetime.fromisoformat(start if isinstance(start, str) else "")
+        return datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
-        raise InvalidInput("started_at", _("Use a time like 2026-11-21T09:30:00+01:00.")) from None
+        raise InvalidInput(name, _("Use a time like 2026-11-21T09:30:00+01:00.")) from None
 
 
-def _check_text(name: str, value: object, limit: int) -> None:
+def check_text(name: str, value: object, limit: int) -> None:
+    """Raise InvalidInput for ``name`` unless this is text of at most ``limit`` characters without control characters."""
     if not isinstance(value, str):
         raise InvalidInput(name, _("This must be text."))
     if len(value) > limit:
@@ -143,28 +153,32 @@ def _check_text(name: str, value: object, limit: int) -> None:
         raise InvalidInput(name, _("Control characters are not allowed."))
 
 
-def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Raise InvalidInput for ``name`` unless ``value`` is one of ``allowed``."""
     if value not in allowed:
         raise InvalidInput(name, _("Use one of: %(values)s.") % {"values": ", ".join(allowed)})
 
 
-def _check_start(value: object) -> None:
+def check_start(value: object, name: str = "started_at") -> None:
+    """Raise InvalidInput for ``name`` unless this is a moment with a zone, since 1970 and not in the future."""
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise InvalidInput("started_at", _("The time needs a zone, for example +01:00 or Z."))
+        raise InvalidInput(name, _("The time needs a zone, for example +01:00 or Z."))
     try:
         if EARLIEST <= value <= datetime.now(UTC) + CLOCK_SKEW:
             return
     except OverflowError:
         pass
-    raise InvalidInput("started_at", _("The start lies before 1970 or in the future."))
+    raise InvalidInput(name, _("The start lies before 1970 or in the future."))
 
 
-def _check_language(value: object) -> None:
+def check_language(value: object) -> None:
+    """Raise InvalidInput unless this is a language tag or empty."""
     if not isinstance(value, str) or len(value) > 20 or (value and not LANGUAGE.match(value)):
         raise InvalidInput("language", _("Use a language tag such as en-US or he-IL."))
 
 
-def _check_tags(value: object) -> None:
+def check_tags(value: object) -> None:
+    """Raise InvalidInput unless this is a tuple of tags, each once."""
     if not isinstance(value, tuple):
         raise InvalidInput("tags", _("This must be a list of texts."))
     if len(value) > MAX_TAGS:
@@ -177,7 +191,7 @@ def _check_tags(value: object) -> None:
 
 def check_tag(name: str, value: object) -> None:
     """Raise InvalidInput for the field ``name`` when ``value`` cannot be a tag."""
-    _check_text(name, value, MAX_TAG_CHARS)
+    check_text(name, value, MAX_TAG_CHARS)
     if not str(value).strip():
         raise InvalidInput(name, _("A tag must not be empty."))
 
@@ -188,7 +202,7 @@ def _check_hold_events(value: object) -> None:
     if len(value) > MAX_HOLD_EVENTS:
         raise InvalidInput("hold_events", _("Use at most %(limit)d events.") % {"limit": MAX_HOLD_EVENTS})
     for event in value:
-        _check_choice("hold_events", event.type, HoldEvent.values)
+        check_choice("hold_events", event.type, HoldEvent.values)
         if not all(_is_seconds(moment) for moment in (event.start_s, event.end_s)):
             raise InvalidInput("hold_events", _("start_s and end_s are seconds, between 0 and 7 days."))
         if event.start_s >= event.end_s:

@@ -16,9 +16,18 @@ from tenants.querysets import TenantManager
 
 
 class Channel(models.TextChoices):
-    """By which medium people spoke; other media than voice are not taken in."""
+    """By which medium people spoke or wrote. All but voice are text: a conversation of theirs has a ``Thread``."""
 
     VOICE = "voice", _("Voice")
+    CHAT = "chat", _("Chat")
+    EMAIL = "email", _("E-mail")
+    TICKET = "ticket", _("Ticket")
+
+
+# Conversations by what they consist of; a text one never has audio, nor a spoken one messages (ADR 0011).
+SPOKEN = models.Q(channel=Channel.VOICE)
+WRITTEN = ~models.Q(channel=Channel.VOICE)
+TEXT_CHANNELS = tuple(value for value in Channel.values if value != Channel.VOICE)
 
 
 class Direction(models.TextChoices):
@@ -49,7 +58,11 @@ class TranscriptionState(models.TextChoices):
 
 
 class Call(models.Model):
-    """One voice conversation with the ingestion fields of the field (domain §2, Ingestion schema)."""
+    """One conversation, spoken or written, with the ingestion fields of the field (domain §2, Ingestion schema).
+
+    A written one begins with its first message and ends with its last, has no duration and no direction, and names as
+    ``from`` who wrote first and as ``to`` whom that was for; all who take part are in its thread.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     external_id = models.CharField(_("external id"), max_length=200, unique=True)
@@ -92,10 +105,16 @@ class Call(models.Model):
             models.Index(fields=["user", "-started_at"], name="call_of_user"),
             models.Index(fields=["group", "-started_at"], name="call_of_group"),
             GinIndex(fields=["tags"], name="call_tags"),
+            models.Index(fields=["-started_at", "id"], name="call_written_newest", condition=WRITTEN),
         ]
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def is_written(self) -> bool:
+        """True for chats, e-mails and tickets, which consist of messages."""
+        return self.channel != Channel.VOICE
 
     @property
     def transcription_reason_label(self) -> str:
@@ -157,6 +176,35 @@ class Transcript(models.Model):
                 SearchVector("text", config="simple"), name="transcript_search", condition=models.Q(is_current=True)
             )
         ]
+
+    def __str__(self) -> str:
+        return f"{self.call_id} v{self.version}"
+
+
+class Thread(models.Model):
+    """The messages of a written conversation. ``body`` holds them but for their texts (conversations.threads.codec).
+
+    ``text`` is the subject and what was written anew in each message; quoted history and signatures are in ``body``.
+    ``version`` grows with every import that changed something; older versions are not kept.
+    """
+
+    call = models.OneToOneField(
+        Call, on_delete=models.CASCADE, primary_key=True, related_name="thread", verbose_name=_("conversation")
+    )
+    version = models.PositiveIntegerField(_("version"), default=1)
+    subject = models.CharField(_("subject"), max_length=300, blank=True)
+    people = models.TextField(_("participants"), blank=True, help_text=_("a name and an address a line"))
+    message_count = models.PositiveIntegerField(_("messages"))
+    word_count = models.PositiveIntegerField(_("words"))
+    text_chars = models.PositiveIntegerField(_("length of the text"), help_text=_("characters"))
+    body = models.BinaryField()
+    text = models.TextField()
+    changed_at = models.DateTimeField(_("changed"), db_default=Now(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [GinIndex(SearchVector("text", config="simple"), name="thread_search")]
 
     def __str__(self) -> str:
         return f"{self.call_id} v{self.version}"

@@ -1,4 +1,4 @@
-"""Reading calls: what a user may see, facts for jobs, search."""
+"""Reading calls and threads: what a user may see, facts for jobs, search."""
 
 import re
 import uuid
@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import AccessScope, Permission
 from conversations.audio import recording_of
 from conversations.codec import unpack
-from conversations.models import Call, Recording, Transcript
+from conversations.models import SPOKEN, Call, Recording, Thread, Transcript
 from core.transcripts import TranscriptData
 from tenants.doors import current_tenant
 from tenants.querysets import TenantQuerySet
@@ -63,7 +63,7 @@ class CallFacts:
 
 
 def visible_calls(user: User) -> TenantQuerySet:
-    """The calls that ``user`` may see by rights and access scope: own, those of the managed groups, or all.
+    """The calls and threads that ``user`` may see by rights and access scope: own, those of the managed groups, or all.
 
     Who manages no group by name manages the own one. Confidential calls, also the own ones, need a right of their own
     (domain L11): without it they do not exist in lists, searches, exports and counts. Nothing for a user of another tenant than the one that was
@@ -113,7 +113,7 @@ def may_download(user: User, call: Call) -> bool:
 
 
 def may_read(user: User, call: Call) -> bool:
-    """See the transcript: needs the right to transcripts and to playback (domain L13)."""
+    """See the transcript or the messages: needs the right to transcripts and to playback (domain L13)."""
     return user.has(Permission.TRANSCRIPT_VIEW) and may_play(user, call)
 
 
@@ -203,7 +203,7 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
 
 @dataclass(frozen=True, slots=True)
 class StoredCall:
-    """A call that a walk met: ``at`` its time in the order of the walk, ``duration_ms`` of its audio, None without."""
+    """A conversation that a walk met: ``at`` its time in the order of the walk, ``duration_ms`` of audio, None without."""
 
     call_id: uuid.UUID
     at: datetime
@@ -216,13 +216,15 @@ def calls_by_start(
     stored_until: datetime,
     started: tuple[datetime | None, datetime | None],
     count: int,
+    of: Q = SPOKEN,
 ) -> list[StoredCall]:
     """At most ``count`` calls in the order of start and id, behind ``after``; those stored by ``stored_until`` only.
 
-    ``started`` bounds their start: from the first (inclusive) to the second (exclusive). One query by key.
+    ``started`` bounds their start: from the first (inclusive) to the second (exclusive). ``of`` says which
+    conversations: SPOKEN, WRITTEN, or all by an empty Q(). One query by key.
     """
     low, high = started
-    calls = Call.objects.filter(created_at__lte=stored_until)
+    calls = Call.objects.filter(of, created_at__lte=stored_until)
     if low is not None and (after is None or low > after[0]):
         calls = calls.filter(started_at__gte=low)
     if high is not None:
@@ -231,10 +233,18 @@ def calls_by_start(
 
 
 def calls_by_change(
-    *, after: tuple[datetime, uuid.UUID] | None, since: datetime | None, until: datetime, count: int
+    *,
+    after: tuple[datetime, uuid.UUID] | None,
+    since: datetime | None,
+    until: datetime,
+    count: int,
+    of: Q = SPOKEN,
 ) -> list[StoredCall]:
-    """At most ``count`` calls stored or changed in (``since``, ``until``], in that order and by id, behind ``after``."""
-    calls = Call.objects.filter(changed_at__lte=until)
+    """At most ``count`` calls stored or changed in (``since``, ``until``], in that order and by id, behind ``after``.
+
+    ``of`` as for ``calls_by_start``.
+    """
+    calls = Call.objects.filter(of, changed_at__lte=until)
     if since is not None:
         calls = calls.filter(changed_at__gt=since)
     return _walked(calls, "changed_at", after, count)
@@ -250,21 +260,23 @@ def _walked(calls: TenantQuerySet, time: str, after: tuple[datetime, uuid.UUID] 
 
 
 def matching(calls: TenantQuerySet, text: str, *, user: User) -> TenantQuerySet:
-    """Narrow ``calls`` to those with ``text`` in names, numbers, external id, or in a transcript.
+    """Narrow ``calls`` to those with ``text`` in names, numbers, addresses, external id, a transcript or messages.
 
-    A transcript that ``user`` may not read is not searched: the hit alone would tell what was said (domain L13).
-    Transcript search understands "phrases", OR and -without; it uses the index of current transcripts.
+    What ``user`` may not read is not searched: the hit alone would tell what was said or written (domain L13).
+    Full-text search understands "phrases", OR and -without; it uses the indexes of current transcripts and threads.
     """
     found = Q(external_id__icontains=text)
     for name in ("from_number", "from_name", "to_number", "to_name"):
         found |= Q(**{f"{name}__icontains": text})
-    found |= Q(pk__in=_hits(text).values("call_id")) & _readable(user)
-    narrowed: TenantQuerySet = calls.filter(found)
+    found |= Q(pk__in=Thread.objects.filter(people__icontains=text).order_by().values("pk"))
+    hits = Q(pk__in=_hits(text).values("call_id")) | Q(pk__in=_hits_in_threads(text).values("pk"))
+    narrowed: TenantQuerySet = calls.filter(found | (hits & _readable(user)))
     return narrowed
 
 
 def snippets(call_ids: Iterable[uuid.UUID], text: str) -> dict[uuid.UUID, str]:
-    """For those of the calls whose transcript matches: a short extract, hits between HIT_START and HIT_END."""
+    """For those whose transcript or messages match: a short extract, hits between HIT_START and HIT_END."""
+    ids = list(call_ids)
     headline = SearchHeadline(
         "text",
         _query(text),
@@ -275,8 +287,9 @@ def snippets(call_ids: Iterable[uuid.UUID], text: str) -> dict[uuid.UUID, str]:
         min_words=8,
         max_fragments=1,
     )
-    rows = _hits(text).filter(call_id__in=list(call_ids)).annotate(snippet=headline)
-    return dict(rows.values_list("call_id", "snippet"))
+    spoken = _hits(text).filter(call_id__in=ids).annotate(snippet=headline).values_list("call_id", "snippet")
+    written = _hits_in_threads(text).filter(pk__in=ids).annotate(snippet=headline).values_list("pk", "snippet")
+    return dict([*spoken, *written])
 
 
 DASHES = re.compile(r"-(?:[\s-]*-)+")
@@ -288,8 +301,14 @@ def _query(text: str) -> SearchQuery:
 
 
 def _hits(text: str) -> TenantQuerySet:
+    return _matched(Transcript.objects.filter(is_current=True), text)
+
+
+def _hits_in_threads(text: str) -> TenantQuerySet:
+    return _matched(Thread.objects.all(), text)
+
+
+def _matched(rows: TenantQuerySet, text: str) -> TenantQuerySet:
     vector = SearchVector("text", config="simple")
-    hits: TenantQuerySet = (
-        Transcript.objects.filter(is_current=True).annotate(vector=vector).filter(vector=_query(text)).order_by()
-    )
+    hits: TenantQuerySet = rows.annotate(vector=vector).filter(vector=_query(text)).order_by()
     return hits

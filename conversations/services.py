@@ -1,4 +1,7 @@
-"""Changes to calls: taking them in, storing their transcripts, deleting them. Each is one transaction."""
+"""Changes to calls: taking them in, storing their transcripts, tagging and deleting. Each is one transaction.
+
+Threads are taken in by ``conversations.threads.services``; tagging and deleting are the same for both.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -21,7 +24,7 @@ from conversations.audio import delete_recording, pack_peaks, save_recording, st
 from conversations.fields.editing import erase_values
 from conversations.intake import Prepared, preparing
 from conversations.metadata import MAX_TAGS, CallMetadata, duration_lies
-from conversations.models import Call, Recording, Transcript, TranscriptionState
+from conversations.models import Call, Channel, Recording, Transcript, TranscriptionState
 from conversations.preparing import PreparedTranscript
 from core.errors import Conflict, InvalidInput
 from core.ids import uuid7
@@ -192,8 +195,17 @@ def _file_goes_with(recording: Recording | None) -> Iterator[None]:
         raise
 
 
-def _audit(tenant: Tenant, actor: str, action: str, target_id: str, details: dict[str, Any]) -> None:
-    append(tenant_id=tenant.pk, actor=actor, action=action, target_type="call", target_id=target_id, details=details)
+def _audit(
+    tenant: Tenant, actor: str, action: str, target_id: str, details: dict[str, Any], target_type: str = "call"
+) -> None:
+    append(
+        tenant_id=tenant.pk,
+        actor=actor,
+        action=action,
+        target_type=target_type,
+        target_id=target_id,
+        details=details,
+    )
 
 
 @transaction.atomic
@@ -270,13 +282,13 @@ FROM (
           WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE) AS kept
 ) AS made
 WHERE call.id = made.id AND call.tags IS DISTINCT FROM made.tags
-RETURNING call.id
+RETURNING call.id, call.channel
 """
 
 
 @transaction.atomic
 def retag_calls(*, tenant: Tenant, call_ids: Sequence[uuid.UUID], clear: str, assign: str) -> int:
-    """Take the tag ``clear`` from the calls and give them ``assign`` (empty: neither); return how many changed.
+    """Take the tag ``clear`` from calls or threads and give them ``assign`` (empty: neither); return how many changed.
 
     One statement and, for those that changed, “Updated” to the queues. A call that has as many tags as a call may have
     gets no further one.
@@ -285,27 +297,32 @@ def retag_calls(*, tenant: Tenant, call_ids: Sequence[uuid.UUID], clear: str, as
     values: dict[str, Any] = {"ids": list(call_ids), "clear": clear, "assign": assign, "limit": MAX_TAGS}
     with connection.cursor() as cursor:
         cursor.execute(RETAG, values)
-        changed = sorted(row[0] for row in cursor.fetchall())
-    if changed:
-        publish(tenant=tenant, event=Event.CALL_UPDATED, record_ids=changed)
+        changed = sorted(cursor.fetchall())
+    for event, wanted in ((Event.CALL_UPDATED, False), (Event.CONVERSATION_UPDATED, True)):
+        ids = [pk for pk, channel in changed if (channel != Channel.VOICE) is wanted]
+        if ids:
+            publish(tenant=tenant, event=event, record_ids=ids)
     return len(changed)
 
 
 @transaction.atomic
 def delete_call(*, tenant: Tenant, call_id: uuid.UUID, actor: str) -> None:
-    """Delete a call with recordings and transcripts; the audio files go once that is committed.
+    """Delete a call with recordings and transcripts, or a thread; audio files go once that is committed.
 
-    Raises Conflict when the call is gone already. A crash between commit and removal leaves files to the sweep.
+    Raises Conflict when it is gone already. A crash between commit and removal leaves files to the sweep.
     """
     _inside(tenant)
     call = Call.objects.select_for_update().filter(pk=call_id).first()
     if call is None:
         raise Conflict(_("The call was deleted already."))
     keys = list(Recording.objects.filter(call=call).values_list("storage_key", flat=True))
-    erase_values(RecordType.CALL, [call_id])
+    erase_values(RecordType.CONVERSATION if call.is_written else RecordType.CALL, [call_id])
     call.delete()
-    _audit(tenant, actor, "call.deleted", str(call_id), {"external_id": call.external_id, "files": len(keys)})
-    publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=[call_id])
+    kind = "thread" if call.is_written else "call"
+    details = {"external_id": call.external_id, "files": len(keys)}
+    _audit(tenant, actor, f"{kind}.deleted", str(call_id), details, kind)
+    event = Event.CONVERSATION_DELETED if call.is_written else Event.CALL_DELETED
+    publish(tenant=tenant, event=event, record_ids=[call_id])
     for key in keys:
         transaction.on_commit(lambda key=key: delete_recording(key))  # type: ignore[misc]
 

@@ -30,7 +30,7 @@ def call_context(user: User, call: Call, recording: Recording | None, transcript
     parties = [call.from_name or call.from_number, call.to_name or call.to_number]
     return {
         "title": " → ".join(party for party in parties if party) or call.external_id,
-        "breadcrumbs": [(_("Calls"), reverse("conversations:calls")), (call.external_id, None)],
+        "breadcrumbs": [(_("Conversations"), reverse("conversations:calls")), (call.external_id, None)],
         "call": call,
         "duration": spoken_duration(call.duration_ms),
         "recording": recording,

@@ -1,6 +1,6 @@
-"""The calls list as a table."""
+"""The list of calls and threads as a table."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from conversations.fields.list_filters import FieldTable
 from conversations.models import Call
@@ -34,7 +35,8 @@ class CallTable(FieldTable):
     selection = SelectionColumn()
     external_id = TextColumn(verbose_name=_("External id"), visible=False)
     started_at = TimeColumn(verbose_name=_("Time"))
-    direction = tables.Column(verbose_name=_("Direction"))
+    channel = tables.Column(verbose_name=_("Channel"))
+    direction = tables.Column(verbose_name=_("Direction"), visible=False)
     parties = tables.Column(
         verbose_name=_("From → to"), empty_values=(), order_by="from_number", exclude_from_export=True
     )
@@ -48,7 +50,8 @@ class CallTable(FieldTable):
     language = tables.Column(verbose_name=_("Language"))
     tags = tables.Column(verbose_name=_("Tags"), visible=False)
     confidential = tables.BooleanColumn(verbose_name=_("Confidential"), visible=False)
-    duration_ms = NumberColumn(verbose_name=_("Duration"))
+    duration_ms = NumberColumn(verbose_name=_("Length"))
+    messages = NumberColumn(verbose_name=_("Messages"), visible=False)
     transcription_state = tables.Column(verbose_name=_("Transcription"))
     transcription_reason = tables.Column(verbose_name=_("Reason"), visible=False)
 
@@ -58,6 +61,8 @@ class CallTable(FieldTable):
 
     record_type = RecordType.CALL
     snippets: Mapping[Any, str] = {}
+    # Those whose subject may be shown.
+    readable: Collection[Any] = ()
 
     def __init__(self, *args: Any, may_act: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, exclude=() if may_act else ("selection",))
@@ -71,20 +76,30 @@ class CallTable(FieldTable):
         """ISO 8601 in the viewer's zone."""
         return timezone.localtime(value).isoformat(timespec="seconds")
 
-    def render_direction(self, record: Call) -> str:
-        """The direction in words."""
-        return record.get_direction_display()
+    def render_channel(self, record: Call) -> str:
+        """The channel, and below it the direction of a call; messages have none."""
+        if record.is_written:
+            return record.get_channel_display()
+        words = (record.get_channel_display(), record.get_direction_display())
+        return format_html('{}<br><span class="p-soft">{}</span>', *words)
 
-    def value_direction(self, value: str) -> str:
+    def value_channel(self, record: Call) -> str:
         """The code."""
-        return value
+        return record.channel
+
+    def value_direction(self, record: Call) -> str:
+        """The code."""
+        return "" if record.is_written else record.direction
 
     def render_parties(self, record: Call) -> str:
-        """Names before numbers, and the extract when the transcript matched the search."""
+        """Names before numbers, the subject of a thread, and the extract when the text matched the search."""
         ends = [record.from_name or record.from_number or "–", record.to_name or record.to_number or "–"]
         line = format_html("<bdi>{}</bdi> → <bdi>{}</bdi>", *ends)
         if record.confidential:
             line += format_html(' <span class="p-badge p-tone-warning">{}</span>', _("Confidential"))
+        subject = getattr(record, "subject", "")
+        if subject and record.pk in self.readable:
+            line += format_html('<span class="p-clip p-soft" dir="auto">{}</span>', subject)
         snippet = self.snippets.get(record.pk)
         if not snippet:
             return line
@@ -94,20 +109,26 @@ class CallTable(FieldTable):
         """One text."""
         return "; ".join(value)
 
-    def render_duration_ms(self, value: int) -> str:
-        """Minutes and seconds."""
-        return spoken_duration(value)
+    def render_duration_ms(self, record: Call) -> str:
+        """Minutes and seconds of a call, messages of a thread."""
+        if not record.is_written:
+            return spoken_duration(record.duration_ms)
+        number = getattr(record, "messages", 0)
+        words = ngettext("%(n)s message", "%(n)s messages", number) % {"n": f"{number:,}"}
+        return format_html('<span class="p-nowrap">{}</span>', words)
 
-    def value_duration_ms(self, value: int) -> float:
+    def value_duration_ms(self, record: Call) -> float | str:
         """Seconds."""
-        return value / 1000
+        return "" if record.is_written else record.duration_ms / 1000
 
     def render_transcription_state(self, record: Call) -> str:
-        """A badge; the reason is its note."""
+        """A badge; the reason is its note. Messages are not transcribed."""
+        if record.is_written:
+            return "–"
         return badge(
             record.transcription_state, record.get_transcription_state_display(), record.transcription_reason_label
         )
 
-    def value_transcription_state(self, value: str) -> str:
+    def value_transcription_state(self, record: Call) -> str:
         """The code."""
-        return value
+        return "" if record.is_written else record.transcription_state

@@ -103,7 +103,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "title": _("Upload calls"),
-        "breadcrumbs": [(_("Calls"), reverse("conversations:calls")), (_("Upload"), None)],
+        "breadcrumbs": [(_("Conversations"), reverse("conversations:calls")), (_("Upload"), None)],
         "form": form,
         "limit_label": _("At most %(size)d MB.") % {"size": settings.MAX_AUDIO_BYTES // 1024**2},
         "results": results,

@@ -31,4 +31,5 @@ urlpatterns = [
     re_path(
         rf"^calls/{_UUID}/transcript\.(?P<extension>txt|srt|vtt|json)\Z", views.call_transcript, name="call_transcript"
     ),
+    re_path(rf"^calls/{_UUID}/thread\.(?P<extension>txt|json)\Z", views.call_thread, name="call_thread"),
 ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -30,6 +30,9 @@ from conversations.models import Call, Recording
 from conversations.shown import call_context
 from conversations.streaming import audio_response
 from conversations.tables import CallTable
+from conversations.texts import thread_data
+from conversations.threads.exports import THREAD_EXPORTS
+from conversations.threads.shown import thread_context
 from core.errors import Conflict
 from core.pages import ListPage, with_query
 from core.tables import PageTable
@@ -43,9 +46,9 @@ VIEW_CALLS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 
 class CallList(ListPage):
-    """The calls that the viewer may see; a search shows the place in the transcript where it hit."""
+    """The calls and threads that the viewer may see; a search shows the place in the text where it hit."""
 
-    title = gettext_lazy("Calls")
+    title = gettext_lazy("Conversations")
     template_name = "conversations/call_list.html"
     table_class = CallTable
     filterset_class = CallFilter
@@ -53,7 +56,8 @@ class CallList(ListPage):
 
     def get_queryset(self) -> QuerySet[Call]:
         """Own, group's or all."""
-        return selectors.visible_calls(viewer(self.request))
+        calls = selectors.visible_calls(viewer(self.request))
+        return calls.annotate(messages=F("thread__message_count"), subject=F("thread__subject"))
 
     def table_arguments(self) -> dict[str, Any]:
         """The custom fields that are columns; check boxes for those who may act on calls."""
@@ -82,13 +86,13 @@ class CallList(ListPage):
         return {"bulk_actions": self.deeds(), "bulk_url": url}
 
     def paged(self, rows: QuerySet[Any]) -> tuple[PageTable, dict[str, Any]]:
-        """The page, with extracts for those of its calls whose transcript the viewer may read."""
+        """The page, with subjects and extracts for those whose text the viewer may read."""
         table, context = super().paged(rows)
         text = self.request.GET.get("q", "").strip()
-        if text and isinstance(table, CallTable):
+        if isinstance(table, CallTable):
             shown = [row.record for row in table.paginated_rows]
-            readable = [found.pk for found in shown if selectors.may_read(viewer(self.request), found)]
-            table.snippets = selectors.snippets(readable, text) if readable else {}
+            table.readable = {found.pk for found in shown if selectors.may_read(viewer(self.request), found)}
+            table.snippets = selectors.snippets(table.readable, text) if text and table.readable else {}
         return table, context
 
     def actions(self) -> list[dict[str, Any]]:
@@ -101,8 +105,8 @@ class CallList(ListPage):
         """The first call."""
         empty = {
             "icon": "phone",
-            "title": _("No calls yet"),
-            "text": _("Calls appear here as soon as they are taken in."),
+            "title": _("No conversations yet"),
+            "text": _("Calls, chats, e-mails and tickets appear here as soon as they are taken in."),
         }
         if viewer(self.request).has(Permission.CALLS_UPLOAD):
             empty |= {"url": reverse("conversations:upload"), "label": _("Upload calls")}
@@ -112,8 +116,12 @@ class CallList(ListPage):
 @requires(*VIEW_CALLS)
 @require_safe
 def call(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The call page: player, transcript, facts, processing."""
+    """The page of a call (player, transcript, facts, processing) or of a thread (messages and facts)."""
     found = selectors.call_for(viewer(request), pk)
+    if found.is_written:
+        context = thread_context(viewer(request), found, found.thread)
+        response = render(request, "conversations/thread_detail.html", context)
+        return _seen(response, "thread.read", found) if context["may_read"] else response
     context = call_context(viewer(request), found, selectors.recording_for(found), selectors.current_transcript(found))
     response = render(request, "conversations/call_detail.html", context)
     return _seen(response, "transcript.read", found) if context["turns"] else response
@@ -184,12 +192,26 @@ def call_transcript(request: HttpRequest, pk: uuid.UUID, extension: str) -> Http
     return _seen(response, "transcript.read", found, file=extension)
 
 
+@requires(Permission.TRANSCRIPT_VIEW)
+@require_safe
+def call_thread(request: HttpRequest, pk: uuid.UUID, extension: str) -> HttpResponse:
+    """The messages as TXT or JSON."""
+    found = selectors.call_for(viewer(request), pk)
+    _need(request, selectors.may_read(viewer(request), found), *TO_PLAY)
+    if not found.is_written:
+        raise Http404
+    written = THREAD_EXPORTS[extension]
+    response = HttpResponse(written.write(thread_data(found.thread)), content_type=written.mime)
+    response["Content-Disposition"] = content_disposition_header(True, _file_name(found, extension)) or "attachment"
+    return _seen(response, "thread.read", found, file=extension)
+
+
 def _seen(response: Answer, action: str, found: Call, once: timedelta | None = None, **details: str) -> Answer:
     """Mark the answer for the audit trail; the external id says to people which call it was."""
     return seen(
         response,
         action=action,
-        target_type="call",
+        target_type="thread" if found.is_written else "call",
         target_id=str(found.pk),
         once=once,
         call=found.external_id,

@@ -1,4 +1,4 @@
-"""The manifest of the demo: tenants, people, calls and how each call is expected to end."""
+"""The manifest of the demo: tenants, people, calls and how each call is expected to end; the threads beside it."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 HERE = Path(__file__).parent
 CALLS = HERE / "calls"
+THREADS = HERE / "threads"
 
 
 class _Part(BaseModel):
@@ -68,3 +69,8 @@ class Manifest(_Part):
 def read_manifest() -> Manifest:
     """Read and validate ``manifest.json``."""
     return Manifest.model_validate_json((HERE / "manifest.json").read_bytes())
+
+
+def demo_threads(alias: str) -> list[dict[str, Any]]:
+    """The chats, e-mails and tickets of a demo tenant, as JSON for the importer; one file each."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(THREADS.glob(f"{alias}-*.json"))]

@@ -1,4 +1,4 @@
-"""The event vocabulary of the guide (domain T13) and the record types (domain C37)."""
+"""The event vocabulary: the guide's (domain T13) and that of text conversations; the record types (domain C37)."""
 
 from functools import cache
 
@@ -16,12 +16,12 @@ class RecordType(models.TextChoices):
 
     @property
     def has_events(self) -> bool:
-        """False for types that none of the eleven events is about: jobs publish them to their queues."""
+        """False for types that no event is about: jobs publish them to their queues."""
         return self in _types_with_events()
 
 
 class Event(models.TextChoices):
-    """The eleven events that populate queues. The value's first part is the record type."""
+    """What populates queues: the guide's eleven events, and three of text. The value's first part is the record type."""
 
     CALL_RECORDING_STARTED = "call.recording_started", _("Call - Recording started")
     CALL_RECORDING_FINISHED = "call.recording_finished", _("Call - Recording finished")
@@ -33,6 +33,9 @@ class Event(models.TextChoices):
     CALL_REPLICATION_SENT = "call.replication_sent", _("Call - Replication sent")
     CALL_REPLICATION_RECEIVED = "call.replication_received", _("Call - Replication received")
     CALL_UPLOAD_COMPLETED = "call.upload_completed", _("Call - Upload completed")
+    CONVERSATION_CREATED = "conversation.created", _("Conversation - Created")
+    CONVERSATION_UPDATED = "conversation.updated", _("Conversation - Updated")
+    CONVERSATION_DELETED = "conversation.deleted", _("Conversation - Deleted")
     INTEGRATION_EVENT_CREATED = "integration_event.created", _("Integration event - Created")
 
     @property

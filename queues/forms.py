@@ -30,9 +30,7 @@ class QueueForm(ScopeFields, VersionedForm):
         label=_("Populate queue with events"),
         choices=Event.choices,
         required=False,
-        help_text=_(
-            "Events of the record type; none for a queue that only jobs publish to, as always for conversations and meetings."
-        ),
+        help_text=_("Events of the record type; none for a queue that only jobs publish to, as always for meetings."),
         widget=forms.CheckboxSelectMultiple,
     )
     replicate = forms.BooleanField(label=_("Replicate this queue settings to the pairing server"), required=False)

@@ -35,7 +35,7 @@ _FIELDS: Iterable[FilterField] = (
     ),
     _text("user.name", _("User - Name")),
     _text("call.tag", _("Call - Tag")),
-    FilterField("call.channel", _("Call - Channel"), OF_CHOICES, tuple(Channel.choices)),
+    FilterField("call.channel", _("Call - Channel"), OF_CHOICES, ((Channel.VOICE.value, Channel.VOICE.label),)),
     FilterField("call.direction", _("Call - Direction"), OF_CHOICES, tuple(Direction.choices)),
     _text("call.language", _("Call - Language")),
     _text("call.group", _("Call - Group")),

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count
 
 from accounts.models import User
-from conversations.models import Call, TranscriptionState
+from conversations.models import SPOKEN, Call, TranscriptionState
 from conversations.selectors import visible_calls
 from licensing.models import Reconciliation, UserLicence
 from queues.models import ProcessingQueue
@@ -47,11 +47,11 @@ def ledger_differences() -> int:
 
 def call_states(user: User) -> dict[str, int]:
     """Visible calls of the viewer's tenant by transcription state: one aggregate; every state has a number."""
-    rows: Any = visible_calls(user).select_related(None).order_by().values("transcription_state")
+    rows: Any = visible_calls(user).filter(SPOKEN).select_related(None).order_by().values("transcription_state")
     counted = dict(rows.annotate(number=Count("pk")).values_list("transcription_state", "number"))
     return {state: counted.get(state, 0) for state in TranscriptionState.values}
 
 
 def recent_calls(user: User) -> list[Call]:
-    """The newest visible calls."""
+    """The newest visible calls and threads."""
     return list(visible_calls(user).order_by("-started_at", "-pk")[:RECENT_CALLS])

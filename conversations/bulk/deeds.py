@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.permissions import Permission
-from conversations.models import TranscriptionState
+from conversations.models import SPOKEN, TranscriptionState
 from conversations.selectors import within
 
 
@@ -67,7 +67,7 @@ DEEDS: dict[str, Deed] = {
         Permission.CALLS_EDIT_OWN,
         Permission.CALLS_EDIT_OTHERS,
         "calls.queued",
-        fit=~Q(transcription_state__in=[TranscriptionState.COMPLETED, TranscriptionState.IN_PROGRESS]),
+        fit=SPOKEN & ~Q(transcription_state__in=[TranscriptionState.COMPLETED, TranscriptionState.IN_PROGRESS]),
     ),
     "delete": Deed(
         _("Delete"),

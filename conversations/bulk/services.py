@@ -1,6 +1,5 @@
 """Doing what was previewed: to the calls that are still what they were, in one transaction with one audit row."""
 
-import uuid
 from functools import partial
 from typing import Any
 
@@ -117,10 +116,13 @@ def _process(calls: list[Call], _tag: str) -> list[Call]:
 def _delete(calls: list[Call], _tag: str) -> list[Call]:
     tenant, ids = current_tenant(), [call.pk for call in calls]
     keys = list(Recording.objects.filter(call__in=ids).values_list("storage_key", flat=True))
-    gone: list[uuid.UUID] = sorted(ids)
-    erase_values(RecordType.CALL, ids)
+    spoken = sorted(call.pk for call in calls if not call.is_written)
+    written = sorted(call.pk for call in calls if call.is_written)
+    erase_values(RecordType.CALL, spoken)
+    erase_values(RecordType.CONVERSATION, written)
     Call.objects.filter(pk__in=ids).delete()
-    publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=gone)
+    publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=spoken)
+    publish(tenant=tenant, event=Event.CONVERSATION_DELETED, record_ids=written)
     transaction.on_commit(partial(ask_to_remove, str(tenant.pk), keys))
     return calls
 

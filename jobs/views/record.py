@@ -83,9 +83,9 @@ class RecordPage(Page):
         return self.show(context, stamp=stamp)
 
     def call(self) -> dict[str, Any]:
-        """Calls live in their tenant: only its own people can be led there."""
+        """Conversations live in their tenant: only its own people can be led there."""
         record = self.record
-        if record.record_type != RecordType.CALL:
+        if record.record_type not in (RecordType.CALL, RecordType.CONVERSATION):
             return {}
         if viewer(self.request).stands_in != record.tenant_id:
             return {"foreign": True}

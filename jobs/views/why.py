@@ -20,12 +20,12 @@ class CallWhy(Page):
 
     def get_title(self) -> Text:
         """The question."""
-        return _("Why? Call %(call)s") % {"call": self.call.external_id}
+        return _("Why? Conversation %(call)s") % {"call": self.call.external_id}
 
     def breadcrumbs(self) -> Crumbs:
         """Below the call."""
         return [
-            (_("Calls"), reverse("conversations:calls")),
+            (_("Conversations"), reverse("conversations:calls")),
             (self.call.external_id, reverse("conversations:call", args=[self.call.pk])),
         ]
 

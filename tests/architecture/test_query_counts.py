@@ -12,6 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from aiassistant.models import AIEngine
+from tenants.doors import enter
+from tests.conversations.threads import stored_thread
 from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
 
 BASELINE = Path(__file__).with_name("query_counts.json")
@@ -23,6 +25,8 @@ TRANSCRIPTION = "/administration/speech-analytics/transcription"
 def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client_for, people):  # noqa: F811
     calls = [pipeline.call() for _number in range(3)]
     pipeline.finish(*calls)
+    with enter(people.agent.tenant):
+        thread = stored_thread(people.agent.tenant, username="alan").pk
     job, record = pipeline.job.pk, pipeline.record_of(calls[0]).pk
     admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
     ai_engine = AIEngine.objects.create(name="Model", engine_type="offline")
@@ -32,6 +36,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "calls": (tenant_admin, "/calls/"),
         "calls, searched": (tenant_admin, "/calls/?q=hello"),
         "call": (tenant_admin, f"/calls/{calls[0].pk}/"),
+        "thread": (tenant_admin, f"/calls/{thread}/"),
         "upload": (tenant_admin, "/calls/upload/"),
         "queues": (admin, "/administration/jobs/processing-queues/"),
         "queue": (admin, f"/administration/jobs/processing-queues/{pipeline.queue.pk}/"),
@@ -71,7 +76,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     assert {name: count for name, count in measured.items() if count > baseline.get(name, 0)} == {}
     fewer = {name: count for name, count in measured.items() if count < baseline[name]}
     assert fewer == {}, "lower the baseline"
-    details = {"call", "record", "latest run", "engine", "AI engine", "job", "queue", "queue, form"}
+    details = {"call", "thread", "record", "latest run", "engine", "AI engine", "job", "queue", "queue, form"}
     # Home and the walk through a job ask every part of the house once.
     details |= {"home of the platform admin", "troubleshooting"}
     assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}

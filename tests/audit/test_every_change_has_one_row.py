@@ -68,6 +68,7 @@ READING = {
     "conversations:call_peaks",
     "conversations:call_words",
     "conversations:call_transcript",
+    "conversations:call_thread",
 }
 
 

@@ -126,6 +126,19 @@ def test_a_call_with_hebrew_names_shows_player_and_transcript_and_is_sound(visit
     assert page.locator("[dir=auto][lang]").count() > 0
 
 
+@pytest.mark.parametrize(("dark", "width"), MODES)
+def test_a_thread_shows_its_messages_and_is_sound(visit, dark, width):
+    visitor = visit(dark=dark, width=width)
+    visitor.sign_in("shemesh", "noa")
+    page = visitor.open("/calls/?channel=email")
+    sound(visitor, page.url)
+    page.locator("tbody a").first.click()
+    page.wait_for_load_state("networkidle")
+    assert page.locator("[data-turn-text]").count() == 3
+    page.get_by_text("Quoted history").click()
+    sound(visitor, page.url)
+
+
 def test_a_plain_click_on_a_word_seeks_and_playing_marks_the_word(visit):
     visitor = visit()
     page = visitor.sign_in("acme", "olivia")
@@ -249,10 +262,13 @@ def test_calls_that_match_are_tagged_from_a_preview_with_and_without_scripts(vis
 def test_everything_works_without_scripts(visit):
     visitor = visit(scripts=False)
     page = visitor.sign_in("acme", "olivia")
-    page = visitor.open("/calls/?q=payment")
+    page = visitor.open("/calls/?q=payment&type=call")
     page.locator("tbody tr a").first.click()
     assert page.locator("audio[controls]").count() == 1
     assert page.locator("a[href$='.srt']").count() == 1
+    page = visitor.open("/calls/?type=thread")
+    page.locator("tbody tr a").first.click()
+    assert page.locator("li.p-message").count() > 1
     page = visitor.open("/calls/upload/")
     audio = tone_wav([spoken("thank you for calling"), spoken("hello", 4000)])
     page.set_input_files("input[type=file]", [{"name": "plain.wav", "mimeType": "audio/wav", "buffer": audio}])

@@ -145,7 +145,7 @@ def test_what_is_shown_is_exported_without_formulas(calls, acme, people, inside,
         stored_call(acme, "=cmd()", from_number="+1212", to_name="@evil")
     text = body(client_for(people.tenant_admin).get("/calls/?format=csv&direction=unknown")).decode("utf-8-sig")
     lines = text.splitlines()
-    assert lines[0].startswith("External id,Time,Direction,From,From name,To")
+    assert lines[0].startswith("External id,Time,Channel,Direction,From,From name,To")
     assert len(lines) == 3
     assert "'=cmd()" in text
     assert "'+1212" in text

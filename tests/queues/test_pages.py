@@ -178,9 +178,12 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(root, acme, django_as
         assert root.get(reverse("queues:queues")).status_code == 200
 
 
-def test_a_conversation_queue_needs_no_event_because_none_is_about_conversations(root):
+def test_a_queue_takes_events_of_its_record_type_or_none(root):
     url = reverse("queues:add")
     assert root.post(url, values(record_type="meeting", events=["call.created"])).status_code == 422
+    assert root.post(url, values(record_type="conversation", events=["call.created"])).status_code == 422
+    texts = values(name="Texts", record_type="conversation", events=["conversation.created"])
+    assert root.post(url, texts).status_code == 302
     assert root.post(url, values(name="Chats", record_type="conversation", events=[])).status_code == 302
     assert ProcessingQueue.objects.get(name="Chats").record_type == "conversation"
 

@@ -171,13 +171,13 @@ def next_steps(user: User, engines: list[SpeechEngine], jobs: list[JobDefinition
 
 
 def recent(call: Call) -> dict[str, Any]:
-    """One line of the latest calls."""
+    """One line of the latest conversations."""
     parties = [call.from_name or call.from_number, call.to_name or call.to_number]
     return {
         "label": " → ".join(party for party in parties if party) or call.external_id,
         "note": str(call.user) if call.user is not None else "",
         "time": call.started_at,
-        "state": call.transcription_state,
-        "state_label": call.get_transcription_state_display(),
+        "state": call.channel if call.is_written else call.transcription_state,
+        "state_label": call.get_channel_display() if call.is_written else call.get_transcription_state_display(),
         "url": reverse("conversations:call", args=[call.pk]),
     }

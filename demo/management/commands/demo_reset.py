@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Reset."""
-        self.stdout.write(f"Removed {reset_demo()} calls and loaded the demo again.")
+        self.stdout.write(f"Removed {reset_demo()} calls and threads and loaded the demo again.")

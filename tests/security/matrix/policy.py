@@ -108,6 +108,7 @@ WHO = {
 # Who sees which object of a kind. "foreign" is globex's, "unknown" does not exist: both must be the same 404.
 SEES: dict[str, dict[str, str]] = {
     "call": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
+    "thread": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
     "role": {"own": "TUYPRVW", "built in": "TUYPRVW", "foreign": "PW", "unknown": ""},
     "user": {"agent": "TUZPRVW", "foreign": "PW", "unknown": ""},
     "tenant": {"own": OF_ACME + "PRW", "foreign": "PW", "unknown": ""},
@@ -279,6 +280,11 @@ ROUTES: dict[str, Row] = {
     "conversations:call_transcript": Row(
         "call_attributes.transcript.view", at="call", needs="reading", fixed={"extension": "=txt"}
     ),
+    "conversations:call_thread": Row(
+        "call_attributes.transcript.view", at="thread", needs="reading", fixed={"extension": "=txt"}
+    ),
+    # The same page for calls and threads: both kinds of objects are tried.
+    "conversations:call?thread": Row(CALLS, at="thread"),
     "why:call": Row(CALLS, at="call"),
     # Values of custom fields: of the first field, which is of acme. Agents see those of their calls.
     "conversations:field": Row("field_values.edit", BOTH, at="call", fixed=VALUE),

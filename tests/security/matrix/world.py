@@ -32,6 +32,7 @@ from tenants.doors import enter
 from tenants.keys import data_key
 from tenants.models import AllowedAddress, Tenant, TenantGroup
 from tests.conversations.calls import START, transcribed
+from tests.conversations.threads import stored_thread
 from tests.jobs.pages import make_worker
 from transcription.models import EngineTest, SpeechEngine
 
@@ -143,6 +144,28 @@ def _calls(world: World, folder: Path) -> None:
     with enter(world.globex):
         ids["foreign"] = _call(world.globex, FOREIGN_CALL, stan, folder)
     world.ids["call"] = {**ids, "unknown": uuid7()}
+    _threads(world)
+
+
+def _threads(world: World) -> None:
+    """Chats with the words of the calls, in the same relations."""
+    with enter(world.acme):
+        ids = {
+            "agent's": _thread(world.acme, "thread-a", "alan", WORDS),
+            "other's": _thread(world.acme, "thread-o", "olga", WORDS),
+            "confidential": _thread(world.acme, "thread-c", "alan", SECRET, confidential=True),
+        }
+    with enter(world.globex):
+        ids["foreign"] = _thread(world.globex, "thread-f", "stan", FOREIGN_CALL)
+    world.ids["thread"] = {**ids, "unknown": uuid7()}
+
+
+def _thread(tenant: Tenant, name: str, username: str, canary: str, **fields: Any) -> uuid.UUID:
+    """The canary is in all that is written; the audit trail may show the external id."""
+    writer = {"id": "c", "role": "customer", "name": "" if canary == WORDS else f"{canary}-from"}
+    return stored_thread(
+        tenant, name, f"{canary} {name}", subject=canary, participants=[writer], username=username, **fields
+    ).pk
 
 
 def _call(tenant: Tenant, name: str, user: User, folder: Path, *, confidential: bool = False) -> uuid.UUID:

@@ -1,0 +1,1 @@
+"""Text conversations: chat, e-mail and tickets (ADR 0011)."""
