@@ -39,7 +39,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Speech Analytics"),
         [
             Entry(_("Engines"), "transcription:engines", "microphone", (Permission.ENGINES_VIEW,)),
-            Entry(_("AI Engines"), "aiassistant:engines", "sparkles", (Permission.ENGINES_VIEW,)),
+            Entry(_("AI Engines"), "aiassistant:engines", "messages", (Permission.ENGINES_VIEW,)),
             Entry(_("Jobs"), "jobs:jobs", "player-play", (Permission.JOBS_VIEW,)),
             Entry(_("Usage"), "usage:transcription", "gauge", (Permission.USAGE_VIEW,)),
         ],

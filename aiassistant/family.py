@@ -14,6 +14,7 @@ AI = Family(
     common=("name", "engine_type", "enabled", "visibility", "tenant"),
     context=b"aiassistant.ai_engine",
     text_field="answer",
+    text_label=_("ANSWER:"),
     steps={
         "settings": _("Loading engine settings"),
         "answer": _("Waiting for an answer"),

@@ -33,7 +33,7 @@ class EngineList(AIPages, views.EngineList):
     def empty(self) -> dict[str, Any]:
         """The first engine."""
         return {
-            "icon": "sparkles",
+            "icon": "messages",
             "title": _("No AI engine yet"),
             "text": _("An engine answers questions about conversations. Add one and test its connection."),
             "url": self.url("add"),

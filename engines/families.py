@@ -14,7 +14,7 @@ class Family:
 
     ``model`` and ``test_model`` are labels (``app.Model``), ``types`` gives the registry. ``common`` are the fields that
     the form has beside the settings of a type, ``context`` binds sealed secrets to the family. ``text_field`` of a test
-    holds what the engine answered, ``job_setting`` of a job its engine.
+    holds what the engine answered, ``text_label`` stands before it, ``job_setting`` of a job its engine.
     """
 
     key: str
@@ -25,6 +25,7 @@ class Family:
     common: tuple[str, ...]
     context: bytes
     text_field: str
+    text_label: str | Promise
     steps: Mapping[str, str | Promise]
     job_setting: str = "engine"
 

@@ -364,6 +364,7 @@ def shown_steps(test: Any) -> list[dict[str, Any]]:
                 "state": state,
                 "ms": step.get("elapsed_ms"),
                 "text": getattr(test, family.text_field) if key in ANSWERING else "",
+                "text_label": family.text_label,
                 "note": detail if state != "failed" else "",
                 "error": detail if state == "failed" else "",
             }

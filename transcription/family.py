@@ -14,6 +14,7 @@ SPEECH = Family(
     common=("name", "engine_type", "enabled", "visibility", "tenant", "price_per_minute"),
     context=b"transcription.speech_engine",
     text_field="transcription",
+    text_label=_("TRANSCRIPTION:"),
     # The guide's words for the steps of a test (domain T10).
     steps={
         "settings": _("Loading engine settings"),

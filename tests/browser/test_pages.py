@@ -26,6 +26,8 @@ ADMIN_PAGES = [
     "/administration/jobs/error-classes/",
     f"{TRANSCRIPTION}/engines/",
     f"{TRANSCRIPTION}/engines/add/",
+    "/administration/speech-analytics/ai-assistant/engines/",
+    "/administration/speech-analytics/ai-assistant/engines/add/?type=openai_compatible",
     f"{TRANSCRIPTION}/jobs/",
     f"{TRANSCRIPTION}/jobs/add/",
     f"{TRANSCRIPTION}/jobs/backfill/",
