@@ -96,3 +96,7 @@ class DefaultEngine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.engine_id}"
+
+
+# Django looks for tables here.
+from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel, TaskPolicy  # noqa: E402, F401
