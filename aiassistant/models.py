@@ -99,4 +99,5 @@ class DefaultEngine(models.Model):
 
 
 # Django looks for tables here.
+from aiassistant.executing.models import Execution  # noqa: E402, F401
 from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel, TaskPolicy  # noqa: E402, F401

@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.services import key_of
 from audit.services import append
 from conversations.audio import delete_recording, pack_peaks, save_recording, storage_key, tenant_folder
+from conversations.executions import erase_texts
 from conversations.fields.editing import erase_values
 from conversations.intake import Prepared, preparing
 from conversations.metadata import MAX_TAGS, CallMetadata, duration_lies
@@ -317,6 +318,7 @@ def delete_call(*, tenant: Tenant, call_id: uuid.UUID, actor: str) -> None:
         raise Conflict(_("The call was deleted already."))
     keys = list(Recording.objects.filter(call=call).values_list("storage_key", flat=True))
     erase_values(RecordType.CONVERSATION if call.is_written else RecordType.CALL, [call_id])
+    erase_texts([call_id])
     call.delete()
     kind = "thread" if call.is_written else "call"
     details = {"external_id": call.external_id, "files": len(keys)}

@@ -1,4 +1,4 @@
-"""Periodic care of the audio store, and of values whose fields were deleted."""
+"""Periodic care of the audio store, of values whose fields were deleted, and of what AI tasks asked and heard."""
 
 import logging
 import uuid
@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from conversations import services
 from conversations.audio import delete_recording, tenant_folder
+from conversations.executions import sweep_texts
 from conversations.fields.sweeping import sweep_values
 from tenants.doors import TenantTask, current_tenant
 from tenants.models import Tenant
@@ -17,9 +18,11 @@ logger = logging.getLogger(__name__)
 
 @shared_task(base=TenantTask)
 def sweep_audio(*, tenant_id: str) -> None:
-    """Remove the tenant's audio files without a recording that are older than a day, and values of deleted fields."""
+    """Remove the tenant's audio files without a recording that are older than a day, values of deleted fields, and the
+    words of old executions of AI tasks."""
     services.sweep_audio(tenant=current_tenant())
     sweep_values()
+    sweep_texts()
 
 
 @shared_task(base=TenantTask)
