@@ -8,6 +8,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+
+# Tables with a subject of their own are found by Django through this import.
+from licensing.spending import models as _spending  # noqa: F401
 from tenants.models import Tenant
 
 MAX_MINUTES = 100_000_000
@@ -26,7 +29,7 @@ class Bundle(models.TextChoices):
 
 
 class Meter(models.TextChoices):
-    """What the ledger counts. Tokens and money join here."""
+    """What is counted by whole units of work. Tokens and money have a book of their own: ``licensing.spending``."""
 
     TRANSCRIPTION_SECONDS = "transcription_seconds", _("Transcription, seconds")
 
