@@ -7,7 +7,9 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from conversations.codec import inside_word
 from core.transcripts import Segment, TranscriptData, Word
@@ -116,7 +118,7 @@ def _as_they_stand(text: str, words: Sequence[Word], duration_ms: int) -> tuple[
             if type(confidence) is not float or not 0 <= confidence <= 1:
                 return None
             if confidence != (rounded := round(confidence, 2)):
-                word = replace(word, confidence=rounded)
+                word = Word(token, start, end, rounded)
         placed.append(word)
         before = start
     return tuple(placed)

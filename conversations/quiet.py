@@ -6,6 +6,8 @@ Works on normalised data: there the words stand in the text of their turn, in or
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from core.transcripts import Segment, TranscriptData, Word
 
 NOTE = "words during hold and waiting in the queue were left out"
@@ -48,7 +50,7 @@ def _outside(segment: Segment, quiet: Spans) -> Iterator[Segment]:
 
 def _part(segment: Segment, words: tuple[Word, ...], text: str) -> Segment:
     ends = max(word.end_ms for word in words)
-    return replace(segment, start_ms=words[0].start_ms, end_ms=ends, text=text.strip(), words=words)
+    return msgspec.structs.replace(segment, start_ms=words[0].start_ms, end_ms=ends, text=text.strip(), words=words)
 
 
 def _places(segment: Segment) -> Iterator[int]:

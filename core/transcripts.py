@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word; times in milliseconds from the start of the file; confidence 0–1 or None when the engine gives none."""
+
+class Word(msgspec.Struct, frozen=True, gc=False):
+    """One word; times in milliseconds from the start of the file; confidence 0–1 or None when the engine gives none.
+
+    A call has hundreds of them, a pass holds thousands: so they are structs that the garbage collector need not visit.
+    """
 
     text: str
     start_ms: int
@@ -13,8 +17,7 @@ class Word:
     confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """One turn of one channel (0-based). ``speaker`` is the engine's label, kept verbatim."""
 
     channel: int

@@ -26,7 +26,7 @@ from queues.events import RecordType
 from tenants.doors import enter
 from tenants.keys import data_key
 from tenants.models import Tenant
-from transcription.engines.native.answers import Job, Result, to_transcript
+from transcription.engines.native.answers import Job, read_result, to_transcript
 from transcription.models import SpeechEngine
 
 MAX_CHECKS = 50
@@ -101,8 +101,8 @@ def check(self: Task, pk: int) -> None:  # type: ignore[type-arg]
 def fetch(pk: int) -> None:
     """Get the result, store it and charge for it."""
     record = Record.objects.select_related("tenant").get(pk=pk)
-    result = Result.model_validate(orjson.loads(_call("GET", f"/{record.remote['id']}/result")))
-    prepared = prepare_transcript(to_transcript(result), result.durationMs)
+    result = read_result(_call("GET", f"/{record.remote['id']}/result"))
+    prepared = prepare_transcript(to_transcript(result), result.duration_ms)
     remote = record.remote
     with enter(record.tenant), transaction.atomic():
         item = NewTranscript(record.record_id, prepared, "Instant")

@@ -217,7 +217,9 @@ def test_search_finds_only_in_transcripts_that_the_viewer_may_read(world, acme, 
 
 def test_the_search_uses_the_index(acme, people, inside):
     with inside(acme), connection.cursor() as cursor:
+        # With a handful of rows the planner may read the current ones and look into each: take it that way.
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("DROP INDEX transcript_current")
         plan = selectors._hits("bill").explain()
     assert "transcript_search" in plan
 

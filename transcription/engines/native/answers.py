@@ -1,8 +1,9 @@
 """The answers of a Speech API v2 server, validated: nothing that a provider sends is trusted (hostile 3I)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.outcomes import EngineError, ErrorClass
@@ -64,53 +65,61 @@ class Job(_Answer):
     error: JobError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResultWord(Word):
-    """One word, times in milliseconds. Made straight from JSON: a call has hundreds, a model of each costs too much."""
-
-    text: Annotated[str, Field(max_length=500)]
-    start_ms: Annotated[int, Field(ge=0, le=MAX_MS, alias="startMs")]
-    end_ms: Annotated[int, Field(ge=0, le=MAX_MS, alias="endMs")]
-    confidence: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
+# The result is by far the largest answer: structs read it at a fifth of the price of models, as strictly.
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_MS)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class ResultSegment(_Answer):
+class ResultWord(Word, frozen=True, gc=False, rename="camel"):
+    """One word, times in milliseconds."""
+
+    text: Annotated[str, msgspec.Meta(max_length=500)]
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+    confidence: Share | None = None
+
+
+class ResultSegment(Segment, frozen=True, gc=False, rename="camel", kw_only=True):
     """One turn."""
 
-    channel: int = Field(ge=0, le=1)
-    speaker: str = Field(default="", max_length=100)
-    startMs: int = Field(ge=0, le=MAX_MS)
-    endMs: int = Field(ge=0, le=MAX_MS)
-    text: str = Field(max_length=100_000)
-    words: list[ResultWord] = Field(default=[], max_length=100_000)
+    channel: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+    text: Annotated[str, msgspec.Meta(max_length=100_000)]
+    speaker: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    words: Annotated[tuple[ResultWord, ...], msgspec.Meta(max_length=100_000)] = ()
 
 
-class Result(_Answer):
+class Result(msgspec.Struct, frozen=True, rename="camel"):
     """A transcript."""
 
     id: str
-    language: str = Field(default="", max_length=20)
-    durationMs: int = Field(ge=0, le=MAX_MS)
-    model: str = Field(default="", max_length=120)
-    segments: list[ResultSegment] = Field(max_length=100_000)
+    duration_ms: Milliseconds
+    segments: Annotated[list[ResultSegment], msgspec.Meta(max_length=100_000)]
+    language: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    model: Annotated[str, msgspec.Meta(max_length=120)] = ""
+
+
+_RESULT = msgspec.json.Decoder(Result, strict=False)
+
+
+def read_result(body: bytes) -> Result:
+    """The result that a server sent, every field judged; raises ValueError when it does not follow the contract."""
+    try:
+        return _RESULT.decode(body)
+    except RecursionError as error:
+        raise ValueError("The answer is nested too deeply.") from error
 
 
 def to_transcript(result: Result) -> TranscriptData:
     """The normal form, sorted by start and channel."""
-    segments = sorted(result.segments, key=lambda segment: (segment.startMs, segment.channel))
+    segments = sorted(result.segments, key=lambda segment: (segment.start_ms, segment.channel))
     return TranscriptData(
         language=result.language,
-        duration_ms=result.durationMs,
+        duration_ms=result.duration_ms,
         model=result.model,
         segments=tuple(
-            Segment(
-                channel=segment.channel,
-                speaker=segment.speaker,
-                start_ms=segment.startMs,
-                end_ms=max(segment.startMs, segment.endMs),
-                text=segment.text,
-                words=tuple(segment.words),
-            )
+            segment if segment.start_ms <= segment.end_ms else replace(segment, end_ms=segment.start_ms)
             for segment in segments
         ),
     )

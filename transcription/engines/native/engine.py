@@ -25,7 +25,7 @@ from core.outbound import (
 from core.outcomes import EngineError, ErrorClass
 from core.transcripts import TranscriptData
 from transcription.engines.base import AudioSource, Done, Failed, Pending, Remote, Request, SpeechEngine
-from transcription.engines.native.answers import Job, Listing, Result, job_failure, to_transcript
+from transcription.engines.native.answers import Job, Listing, job_failure, read_result, to_transcript
 from transcription.engines.native.options import NativeOptions
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -119,7 +119,10 @@ class NativeSpeechEngine(SpeechEngine):
         """GET the result and validate every field of it."""
         path = f"/v2/transcriptions/{remote.external_id}/result"
         response = await self._call("GET", path, expect=200, missing=ErrorClass.LOST, max_body_bytes=MAX_RESULT_BYTES)
-        result = _parse(Result, response)
+        try:
+            result = read_result(response.body)
+        except ValueError as error:
+            raise _not_ours() from error
         if result.id != remote.external_id:
             raise EngineError(ErrorClass.OUTPUT, "The server answered for another job.", code="foreign_id")
         return to_transcript(result)
@@ -228,8 +231,12 @@ def _parse(model: type[Answer], response: Response) -> Answer:
     try:
         return model.model_validate_json(response.body)
     except ValidationError as error:
-        message = "The server's answer does not follow the Speech API v2."
-        raise EngineError(ErrorClass.OUTPUT, message, code="invalid_answer") from error
+        raise _not_ours() from error
+
+
+def _not_ours() -> EngineError:
+    message = "The server's answer does not follow the Speech API v2."
+    return EngineError(ErrorClass.OUTPUT, message, code="invalid_answer")
 
 
 def _retry_after(response: Response) -> float | None:
