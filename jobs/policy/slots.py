@@ -5,10 +5,11 @@ for each engine, changed by an UPDATE that names the version it saw. Who dies lo
 """
 
 import asyncio
+import heapq
+import itertools
 import time
 import uuid
-from collections import deque
-from types import TracebackType
+from collections.abc import Hashable
 
 from django.db.models import F
 
@@ -27,42 +28,61 @@ BACKFILL_SHARE = 0.1
 
 
 class Gate:
-    """A semaphore whose limit may change, and which lets nobody in after ``valid_until`` (monotonic seconds)."""
+    """A semaphore whose limit may change, and which lets nobody in after ``valid_until`` (monotonic seconds).
+
+    Who waits is let in by turns of his ``key`` (a tenant), heavier ones more often: ten calls of one tenant do not stand
+    behind five hundred of another. Each waiting call gets the virtual time at which its key is entitled to it.
+    """
 
     def __init__(self) -> None:
         self.limit = self.running = 0
         self.valid_until = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._clock = 0.0
+        self._behind: dict[Hashable, float] = {}
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
     def resize(self, limit: int, valid_until: float) -> None:
         """Set the limit, between two steps of the loop or in it; those who are inside stay."""
         self.limit, self.valid_until = limit, valid_until
         self._wake()
 
-    async def __aenter__(self) -> None:
-        while self.running >= self.limit or time.monotonic() >= self.valid_until:
+    async def enter(self, key: Hashable = None, weight: float = 1.0) -> None:
+        """Wait for a place. Who is cancelled has none."""
+        place = None
+        while (
+            self.running >= self.limit
+            or time.monotonic() >= self.valid_until
+            or (place is None and bool(self._waiting))
+        ):
+            place = place or self._place(key, weight)
             turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            heapq.heappush(self._waiting, (*place, turn))
             try:
                 await turn
             except asyncio.CancelledError:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
                 self._wake()
                 raise
         self.running += 1
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """Give the place to who is next."""
         self.running -= 1
         self._wake()
+
+    def _place(self, key: Hashable, weight: float) -> tuple[float, int]:
+        if not self._waiting:
+            self._behind.clear()
+        start = max(self._clock, self._behind.get(key, 0.0))
+        self._behind[key] = start + 1.0 / weight
+        return start, next(self._numbers)
 
     def _wake(self) -> None:
         free = self.limit - self.running
         while self._waiting and free > 0:
-            turn = self._waiting.popleft()
+            start, _number, turn = heapq.heappop(self._waiting)
             if not turn.done():
+                self._clock = max(self._clock, start)
                 turn.set_result(None)
                 free -= 1
 

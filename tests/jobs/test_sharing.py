@@ -63,11 +63,12 @@ def test_a_gate_lets_in_as_many_as_its_limit_and_follows_a_change():
 
         async def visit():
             nonlocal inside, most
-            async with gate:
-                inside += 1
-                most = max(most, inside)
-                await go_on.wait()
-                inside -= 1
+            await gate.enter()
+            inside += 1
+            most = max(most, inside)
+            await go_on.wait()
+            inside -= 1
+            gate.leave()
 
         visits = [asyncio.create_task(visit()) for _n in range(6)]
         await asyncio.sleep(0)
@@ -93,8 +94,8 @@ def test_a_gate_whose_time_is_over_lets_nobody_in_until_it_is_renewed():
         gate.resize(5, 0.0)
 
         async def visit():
-            async with gate:
-                entered.set()
+            await gate.enter()
+            entered.set()
 
         visitor = asyncio.create_task(visit())
         await asyncio.sleep(0)
@@ -104,6 +105,25 @@ def test_a_gate_whose_time_is_over_lets_nobody_in_until_it_is_renewed():
         assert entered.is_set()
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("weight", "order"), [(1.0, "aababababaaaaaaaaaaa"), (2.0, "aabbabbaaaaaaaaaaaaa")])
+def test_who_waits_at_a_gate_is_let_in_by_turns_of_his_tenant_and_by_its_weight(weight, order):
+    async def scene():
+        gate, entered = Gate(), []
+        gate.resize(1, ALWAYS)
+
+        async def visit(tenant):
+            await gate.enter(tenant, weight if tenant == "b" else 1.0)
+            entered.append(tenant)
+            await asyncio.sleep(0)
+            gate.leave()
+
+        # The flood of "a" stands there first.
+        await asyncio.gather(*(visit("a") for _n in range(16)), *(visit("b") for _n in range(4)))
+        return "".join(entered)
+
+    assert asyncio.run(scene()) == order
 
 
 @pytest.fixture
