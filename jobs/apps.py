@@ -9,5 +9,6 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks and what a worker does when it starts."""
         from jobs import checks  # noqa: F401
+        from jobs.workers import children  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -65,9 +66,22 @@ def web_service(env: Mapping[str, str], port: int) -> Service:
 def worker_service(env: Mapping[str, str]) -> Service:
     """The worker. It stops before everything that it talks to, so that it can finish or give back what it holds.
 
+    One process more than there are processors, and three at least: one stays free of passes, for everything else.
     A task that does not end in time is cut; its leases run out and the work goes on later.
     """
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "prefork", "--concurrency", "2"]
+    processes = str(max(len(os.sched_getaffinity(0)) + 1, 3))
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "--pool",
+        "prefork",
+        "--concurrency",
+        processes,
+    ]
     command += ["-Q", "celery", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     return command_service("worker", command, env=env, cwd=ROOT, tier=WORKER_TIER, stop_timeout_s=WORKER_STOP_S)
 

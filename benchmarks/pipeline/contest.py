@@ -35,7 +35,7 @@ CALLS, PEER_CALLS, TENANTS = 5_000, 1_000, 20
 WARM_UP = 40
 LIMIT_S = 1_800.0
 CELERY = ["-m", "celery", "-A", "config"]
-WORKER = [*CELERY, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING", "-Q", "celery"]
+WORKER = [*CELERY, "worker", "--pool", "prefork", "--concurrency", "3", "--loglevel", "WARNING", "-Q", "celery"]
 
 
 @dataclass
@@ -160,7 +160,7 @@ def _transcripts(place: Place) -> int:
 
 @contextmanager
 def running_product(contest: Contest) -> Iterator[int]:
-    """The product's worker of two processes and its beat; yields the worker's process id."""
+    """The product's worker of three processes and its beat; yields the worker's process id."""
     JobDefinition.objects.update(enabled=True)
     beat = [*CELERY, "beat", "--schedule", str(contest.folder / "beat"), "--pidfile=", "--loglevel", "WARNING"]
     log = contest.folder / "ours.log"

@@ -1,6 +1,7 @@
-"""Writing the changes of a batch: one transaction a tenant, and nothing without the fence (architecture §4.5)."""
+"""Writing the changes of a batch: one transaction for all that goes well, and nothing without the fence (architecture §4.5)."""
 
 import logging
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.figures.counting import count_changes
@@ -35,12 +37,12 @@ UPDATE jobs_record AS r SET
         || (extract(epoch FROM statement_timestamp()) * 1000)::bigint ELSE r.check_times END,
     remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature,
     last_processed_at = statement_timestamp(),
-    mark_due = NOT %s AND (r.mark_due OR v.state <> 'in_progress'),
+    mark_due = NOT v.shown AND (r.mark_due OR v.state <> 'in_progress'),
     finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
-    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
+    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[])
     AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error,
-        signature)
+        signature, shown)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
 RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
     extract(epoch FROM r.first_processed_at - r.created_at)::float8,
@@ -77,6 +79,8 @@ class ChangeWriter:
         self.job, self.run, self.session = job, run, session
         self.kind = kind_of(job)
         self.limits = limits_of(job)
+        self.queues: list[int] = []
+        self.ask_queues_at = 0.0
 
     def apply(self, changes: Sequence[Change]) -> list[Change]:
         """Write changes, results, timeline, log, run counters and next queues; return those that took effect.
@@ -84,25 +88,55 @@ class ChangeWriter:
         A change whose fence is not ours any more changes nothing at all (R5, R10); a job that it brought into being
         at the provider is deleted there, unless the record's new holder works with the same job.
         """
-        # Most changes say "not ready, ask again": nothing of a tenant shows them, so all of them are one statement.
+        # Most changes say "not ready, ask again": nothing of a tenant shows them, so no tenant is entered for them.
         quiet = [change for change in changes if change.quiet]
         by_tenant: dict[uuid.UUID, list[Change]] = defaultdict(list)
         for change in changes:
             if not change.quiet:
                 by_tenant[change.record.tenant_id].append(change)
         tenants = Tenant.objects.in_bulk(list(by_tenant))
-        written = self._write_outside(quiet) if quiet else []
-        for tenant_id in sorted(by_tenant):
-            if tenant_id in tenants:
-                written += self._apply_in(tenants[tenant_id], by_tenant[tenant_id])
+        batch = [(tenants[tenant_id], by_tenant[tenant_id]) for tenant_id in sorted(by_tenant) if tenant_id in tenants]
+        written = self._apply_together(quiet, batch)
+        if written is None:
+            written = self._write_outside(quiet) if quiet else []
+            for tenant, group in batch:
+                written += self._apply_in(tenant, group)
         taken_away = {change.record.id for change in changes} - {change.record.id for change in written}
         self._discard_orphans([change for change in changes if change.record.id in taken_away])
         return written
 
+    def _apply_together(self, quiet: list[Change], batch: list[tuple[Tenant, list[Change]]]) -> list[Change] | None:
+        """All in one transaction: what is public is written once, whatever the number of tenants.
+
+        None when it could not be, and then nothing is written: a tenant that cannot be entered, or one result that
+        cannot be stored, must not take the others with it, so that each tenant has a transaction of its own.
+        """
+        try:
+            with transaction.atomic():
+                ours = _write_records([*quiet, *(change for _tenant, group in batch for change in group)])
+                mine = {change.record.id for change in ours}
+                for tenant, group in batch:
+                    with enter(tenant):
+                        self._write_inside(tenant, [change for change in group if change.record.id in mine])
+                self._account(ours)
+        except TenantUnavailable:
+            return None
+        except DATABASE_IS_AWAY as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            return None
+        except Exception as error:
+            logger.info("A batch is written tenant by tenant: %s", type(error).__name__)
+            return None
+        return ours
+
     def _apply_in(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
         try:
             with enter(tenant), transaction.atomic():
-                return self._write_inside(tenant, changes)
+                ours = _write_records(changes)
+                self._write_inside(tenant, ours)
+                self._account(ours)
+                return ours
         except TenantUnavailable as error:
             # An end without a result needs nothing of the tenant; what the provider has done waits for it.
             ends = [change for change in changes if change.final and change.result is None]
@@ -121,28 +155,32 @@ class ChangeWriter:
                 [after(changes[0].record, trouble, limits=self.limits, weight_s=0.0, jitter=0.5)]
             )
 
-    def _write_inside(self, tenant: Tenant, changes: list[Change]) -> list[Change]:
-        ours = _write_records(changes, marked=True)
+    def _write_inside(self, tenant: Tenant, ours: list[Change]) -> None:
+        """What the tenant's own rows and queues get to see of its changes."""
         self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
         self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
-        self._account(ours)
         completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
         if completed and (self.job.clear_tag or self.job.assign_tag):
             self.kind.tag(tenant, completed, clear=self.job.clear_tag, assign=self.job.assign_tag)
-        queues = self.job.publish_to.filter(enabled=True)
         put(
             tenant=tenant,
-            queue_ids=list(queues.values_list("pk", flat=True)) if completed else [],
+            queue_ids=self._queues() if completed else [],
             record_type=self.kind.record_type,
             record_ids=completed,
             event=self.kind.completed_event,
         )
-        return ours
+
+    def _queues(self) -> list[int]:
+        """Where completed records go on to, as it is now; asked once a second at most."""
+        if time.monotonic() >= self.ask_queues_at:
+            self.queues = list(self.job.publish_to.filter(enabled=True).values_list("pk", flat=True))
+            self.ask_queues_at = time.monotonic() + 1.0
+        return self.queues
 
     def _write_outside(self, changes: list[Change]) -> list[Change]:
         """Only the records change; the tenant's schema is not touched, so what it should show is left to a mark."""
         with transaction.atomic():
-            ours = _write_records(changes, marked=False)
+            ours = _write_records(changes, shown=False)
             self._account(ours)
         return ours
 
@@ -227,12 +265,14 @@ def _hold(change: Change, why: str) -> Change:
     return waiting
 
 
-def _write_records(changes: list[Change], *, marked: bool) -> list[Change]:
-    """Write what is still ours. ``marked``: the business rows show it in this transaction; else ends wait for a mark."""
+def _write_records(changes: list[Change], *, shown: bool = True) -> list[Change]:
+    """Write what is still ours. ``shown``: the business rows show it in this transaction; else ends wait for a mark."""
+    if not changes:
+        return []
     changes = sorted(changes, key=lambda change: change.record.id)
-    columns = zip(*(_row(change) for change in changes), strict=True)
+    columns = zip(*((*_row(change), shown and not change.quiet) for change in changes), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(WRITE, [marked, *(list(column) for column in columns)])
+        cursor.execute(WRITE, [list(column) for column in columns])
         rows = {record_id: (timed, *seconds) for record_id, timed, *seconds in cursor.fetchall()}
     lost = len(changes) - len(rows)
     if lost:

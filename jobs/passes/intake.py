@@ -21,8 +21,8 @@ EVERYTHING = datetime.max.replace(tzinfo=UTC)
 class Intake:
     """The source of one pass."""
 
-    def __init__(self, job: JobDefinition, run: Run, rates: Rates, turns: Turns) -> None:
-        self.job, self.run, self.rates, self.turns = job, run, rates, turns
+    def __init__(self, job: JobDefinition, run: Run, rates: Rates, turns: Turns, *, leads: bool) -> None:
+        self.job, self.run, self.rates, self.turns, self.leads = job, run, rates, turns, leads
         self.held, self.ask_held_at = False, 0.0
 
     def suspects(self, *, count: int) -> list[Claimed]:
@@ -45,7 +45,8 @@ class Intake:
         """What is due; only when that leaves room, the sweep goes on, so records do not pile up before their time."""
         free = not self._backfill_waits()
         claimed = claim_due(self.job, self.run, count=space, backfill=free, turns=self.turns)
-        wanted = self.job.schedule == Schedule.CONTINUOUS or self.job.start_requested_at is not None
+        # A position is moved by one pass; the others would only be overtaken.
+        wanted = self.leads and (self.job.schedule == Schedule.CONTINUOUS or self.job.start_requested_at is not None)
         room = space - len(claimed) if free and wanted and self.job.paused_at is None else 0
         if room:
             room = self.rates.room_of_sweep(room)

@@ -10,55 +10,47 @@ import logging
 import random
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils import timezone
 
-from core.outcomes import EngineError, ErrorClass, Reason
+from core.outcomes import EngineError, ErrorClass
 from jobs.circuits.of_pass import OUR_FAULT, Breaker, failed
-from jobs.kinds import Claimed, Go, Hold, KindPaused, KindSession, NotSent, Outcome, Refuse, Troubled, Verdict, kind_of
+from jobs.kinds import Claimed, Go, KindPaused, KindSession, NotSent, Outcome, Troubled, kind_of
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
-from jobs.passes.applying import DATABASE_IS_AWAY, ChangeWriter, write_intents
+from jobs.passes.applying import ChangeWriter, write_intents
 from jobs.passes.changes import (
-    MAX_CRASHES,
     Change,
     after,
-    crashed,
-    held,
     in_time,
-    limited,
-    overdue,
     parked,
     postponed,
-    refused,
 )
 from jobs.passes.claiming import extend_leases, give_back
+from jobs.passes.crew import processes_left, share_of, slots_for
 from jobs.passes.intake import Intake
+from jobs.passes.judging import Judging
 from jobs.passes.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
 from jobs.passes.turns import Turns, weights_of
 from jobs.policy.lanes import held_back, under_way_due
 from jobs.policy.rates import Rates
 from jobs.policy.slots import Slots
-from jobs.scopes import scope_of
 from jobs.workers.stopping import heeding_sigterm, stopping
-from tenants.doors import TenantUnavailable, enter
-from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
 INTAKE_S = 30.0
 BUSY_INTAKE_S = 300.0
 STEP_S = 0.25
-# What is done is written together: a batch costs little more than a record, and calls go on meanwhile.
+# What is done is written together: a batch costs little more than a record, and calls go on meanwhile. As long as more
+# comes within a slice, up to so many slices.
 LINGER_S = 0.25
+MOST_SLICES = 4
 # At least this share of the batch is free before more is claimed, or so many seconds have passed.
 CLAIM_SHARE = 0.5
 CLAIM_S = 0.5
-# Records whose facts a pass keeps from the upload to the result; about a kilobyte each.
-KNOWN_RECORDS = 20_000
 SUSPECTS_PER_PASS = 3
 
 
@@ -84,7 +76,7 @@ def run_pass(job_id: int) -> bool:
     if breaker.resting or (held_back(job) and not under_way_due(job)):
         return False
     run = current_run(job)
-    sweep = begin_pass(job, run, job.lease_seconds)
+    sweep = begin_pass(job, run, job.lease_seconds, slots=slots_for(job))
     if sweep is None:
         return False
     runner = PassRunner(job, run, sweep, session, breaker)
@@ -114,12 +106,11 @@ class PassRunner:
         self.leave_at: float | None = None
         self.total = self.processed = self.uploaded = 0
         self.waiting: set[int] = set()
-        self.known: dict[int, tuple[int, Go]] = {}
+        self.judging = Judging(job, session)
         self.slots = Slots.of_pass(job, session.circuit, session.concurrency)
-        turns = Turns(weights_of(job.tenant_weights))
-        self.rates = Rates(job, turns.weights)
-        self.intake = Intake(job, run, self.rates, turns)
-        self.scope = scope_of(job)
+        self.turns = Turns(weights_of(job.tenant_weights), share=share_of(sweep))
+        self.rates = Rates(job, self.turns.weights)
+        self.intake = Intake(job, run, self.rates, self.turns, leads=sweep.slot == 0)
 
     def counters(self) -> dict[str, int]:
         """What the pass has counted so far (domain M5)."""
@@ -201,7 +192,7 @@ class PassRunner:
         return max(self.job.batch_size - len(self.in_work), 0) if self.taking and not self.alone else 0
 
     def _take_in(self) -> list[Claimed]:
-        space = self.breaker.room(self.job.batch_size - len(self.in_work), len(self.in_work))
+        space = self.breaker.room(self._room(), len(self.in_work))
         if not space:
             return []
         claimed = self._claim(space)
@@ -222,76 +213,16 @@ class PassRunner:
     def _start(self, loop: asyncio.Runner, claimed: list[Claimed]) -> None:
         """Load and gate what was claimed, commit the intents, then start the provider calls."""
         self.total += len({record.id for record in claimed} - self.waiting)
-        changes, fit = self._sorted_out(claimed)
+        changes, fit = self.judging.sort_out(claimed)
         spent = self.rates.spend([record for record in fit if record.stage == Record.Stage.NEW])
         changes += [postponed(later.record, later.wait, later.delay_s) for later in spent.later]
-        by_tenant: dict[uuid.UUID, list[Claimed]] = defaultdict(list)
-        ready: list[tuple[Claimed, Go]] = []
-        for record in (*spent.now, *(record for record in fit if record.stage != Record.Stage.NEW)):
-            known = self._known(record)
-            if known is not None:
-                ready.append((record, known))
-            else:
-                by_tenant[record.tenant_id].append(record)
-        tenants = Tenant.objects.in_bulk(list(by_tenant))
-        for tenant_id in sorted(by_tenant.keys() & tenants.keys()):
-            for record, verdict in self._judge(tenants[tenant_id], by_tenant[tenant_id]):
-                if isinstance(verdict, Go):
-                    ready.append((record, verdict))
-                elif isinstance(verdict, Hold):
-                    changes.append(limited(record, verdict, timezone.now()))
-                else:
-                    changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
+        begun_before = [record for record in fit if record.stage != Record.Stage.NEW]
+        ready, ended = self.judging.judge([*spent.now, *begun_before])
+        changes += ended
         begun = {record.id for record, _verdict in ready}
         self.rates.refund(spent, [record for record in spent.now if record.id not in begun])
         self._apply(changes)
         self._launch(loop, self._with_intents(ready))
-
-    def _known(self, record: Claimed) -> Go | None:
-        """What this pass loaded when it took the record up: to ask the provider again, no tenant has to be entered.
-
-        Only for what is at the provider already, which is not judged anew (domain §4.2). A tenant that is suspended or
-        a call that is deleted meanwhile is met when the result is stored.
-        """
-        generation, verdict = self.known.get(record.id, (0, None))
-        fits = record.stage == Record.Stage.CHECKING and record.generation == generation and not record.crashes
-        return verdict if fits else None
-
-    def _sorted_out(self, claimed: list[Claimed]) -> tuple[list[Change], list[Claimed]]:
-        """The ends of those that killed three workers or whose time is over, and the others."""
-        now, limits = timezone.now(), self.writer.limits
-        ends, fit = [], []
-        for record in claimed:
-            left = limits.left_s(record, now)
-            if record.crashes >= MAX_CRASHES:
-                ends.append(crashed(record))
-            elif left is not None and left <= 0:
-                ends.append(overdue(record, limits))
-            else:
-                fit.append(record)
-        return ends, fit
-
-    def _judge(self, tenant: Tenant, group: list[Claimed]) -> list[tuple[Claimed, Verdict | Change]]:
-        """Facts and gates of one tenant's records; one that cannot even be loaded spares the others."""
-        if not self.scope.holds(tenant):
-            detail = "The tenant is outside the access scope of the job"
-            refusal = Refuse(Record.State.SKIPPED, f"{Reason.FILTERED}:access_scope", detail)
-            return [(record, refusal) for record in group]
-        try:
-            with enter(tenant):
-                verdicts = self.session.load(tenant, group)
-        except TenantUnavailable as error:
-            return [(record, _kept_out(tenant, record, str(error))) for record in group]
-        except DATABASE_IS_AWAY:
-            raise
-        except Exception as error:
-            if len(group) > 1:
-                return [judged for record in group for judged in self._judge(tenant, [record])]
-            logger.exception("Record %s could not be loaded", group[0].id)
-            text = f"The record could not be loaded ({type(error).__name__})"
-            trouble = Troubled(EngineError(ErrorClass.TRANSIENT, text))
-            return [(group[0], after(group[0], trouble, limits=self.writer.limits, weight_s=0.0, jitter=0.5))]
-        return [(record, verdicts[record.id]) for record in group]
 
     def _with_intents(self, ready: list[tuple[Claimed, Go]]) -> list[tuple[Claimed, Go]]:
         """Give each record that is to be uploaded its reference, committed before anything is sent."""
@@ -307,33 +238,38 @@ class PassRunner:
             for record, verdict in ready:
                 task = asyncio.get_running_loop().create_task(self._work(record, verdict))
                 self.in_work[task] = InWork(record, verdict.weight_s)
-                if len(self.known) < KNOWN_RECORDS:
-                    self.known[record.id] = (record.generation, verdict)
+                self.judging.remember(record, verdict)
 
         loop.run(launch())
 
     async def _work(self, record: Claimed, verdict: Go) -> Outcome:
-        async with self.slots.gate:
-            if self.misconfigured or (self.breaker.open and not self.breaker.probing):
-                return NotSent(self.misconfigured)
-            self.sent.add(record.id)
-            limit = asyncio.timeout(self.job.request_timeout_s)
-            try:
-                async with limit:
-                    if record.stage == Record.Stage.CHECKING:
-                        return await self.session.advance(record, verdict.payload)
-                    return await self.session.submit(record, verdict.payload)
-            except EngineError as error:
-                # The others that wait at the gate would only hear the same.
-                self.misconfigured = self.misconfigured or error.error_class == ErrorClass.CONFIG
-                return Troubled(error)
-            except Exception as error:
-                if limit.expired():
-                    text = f"No answer within {self.job.request_timeout_s} seconds"
-                    return Troubled(EngineError(ErrorClass.TRANSIENT, text, code="timeout"))
-                logger.exception("Engine code failed on record %s", record.id)
-                text = f"Unexpected {type(error).__name__} in the engine"
-                return Troubled(EngineError(ErrorClass.TRANSIENT, text, code=OUR_FAULT))
+        await self.slots.gate.enter(record.tenant_id, self.turns.weights.get(record.tenant_id, 1))
+        try:
+            return await self._call(record, verdict)
+        finally:
+            self.slots.gate.leave()
+
+    async def _call(self, record: Claimed, verdict: Go) -> Outcome:
+        if self.misconfigured or (self.breaker.open and not self.breaker.probing):
+            return NotSent(self.misconfigured)
+        self.sent.add(record.id)
+        limit = asyncio.timeout(self.job.request_timeout_s)
+        try:
+            async with limit:
+                if record.stage == Record.Stage.CHECKING:
+                    return await self.session.advance(record, verdict.payload)
+                return await self.session.submit(record, verdict.payload)
+        except EngineError as error:
+            # The others that wait at the gate would only hear the same.
+            self.misconfigured = self.misconfigured or error.error_class == ErrorClass.CONFIG
+            return Troubled(error)
+        except Exception as error:
+            if limit.expired():
+                text = f"No answer within {self.job.request_timeout_s} seconds"
+                return Troubled(EngineError(ErrorClass.TRANSIENT, text, code="timeout"))
+            logger.exception("Engine code failed on record %s", record.id)
+            text = f"Unexpected {type(error).__name__} in the engine"
+            return Troubled(EngineError(ErrorClass.TRANSIENT, text, code=OUR_FAULT))
 
     def _write(self, done: Iterable[asyncio.Task[Outcome]]) -> None:
         changes = []
@@ -363,12 +299,15 @@ class PassRunner:
             self.uploaded += change.step == "uploaded"
             if change.final:
                 self.waiting.discard(change.record.id)
-                self.known.pop(change.record.id, None)
+                self.judging.forget(change.record)
             else:
                 self.waiting.add(change.record.id)
 
     def _beat(self) -> bool:
         self.breaker.beat()
+        self.turns.share = share_of(self.sweep)
+        # Who came to help makes room when every process is occupied: for the tick, and for the jobs that wait for one.
+        self.taking = self.taking and (self.sweep.slot == 0 or processes_left() > 0)
         extend_leases([work.record for work in self.in_work.values()], self.job.lease_seconds)
         unchanged = JobDefinition.objects.filter(pk=self.job.pk, enabled=True, version=self.job.version)
         self.taking = self.taking and unchanged.exists() and self.session.usable()
@@ -385,24 +324,17 @@ def _named(record: Claimed) -> Claimed:
     return replace(record, stage=Record.Stage.UPLOADING, reference=reference)
 
 
-def _kept_out(tenant: Tenant, record: Claimed, why: str) -> Refuse | Change:
-    """A tenant that cannot be entered: new work is refused, what is at the provider waits until the tenant is back.
-
-    From some states no tenant ever comes back.
-    """
-    if record.stage == Record.Stage.NEW or tenant.state in {Tenant.State.CLOSED, Tenant.State.DELETED}:
-        return Refuse(Record.State.SKIPPED, Reason.TENANT_DISABLED, str(Reason.TENANT_DISABLED.label))
-    return held(record, why)
-
-
 async def _step(tasks: list[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
     """Let the loop run until something is done, a quarter of a second at most, and a little longer for its company.
 
     Trouble does not wait for company: whether to go on asking the engine is decided by it.
     """
     done, pending = await asyncio.wait(tasks, timeout=STEP_S, return_when=asyncio.FIRST_COMPLETED)
-    if done and pending and not any(isinstance(task.result(), Troubled) for task in done):
-        company, _pending = await asyncio.wait(pending, timeout=LINGER_S)
+    company = done
+    for _slice in range(MOST_SLICES):
+        if not company or not pending or any(isinstance(task.result(), Troubled) for task in company):
+            break
+        company, pending = await asyncio.wait(pending, timeout=LINGER_S)
         done |= company
     return done
 

@@ -30,8 +30,11 @@ def current_run(job: JobDefinition) -> Run:
     return run
 
 
-def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float) -> Pass | None:
-    """Start a pass, or return None when one of this job is alive; one whose heart stopped is marked crashed."""
+def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float, *, slots: int = 1) -> Pass | None:
+    """Start a pass in the lowest free one of the job's first ``slots`` slots, or return None when all are taken.
+
+    A pass whose heart stopped is marked crashed and occupies none.
+    """
     now = timezone.now()
     with transaction.atomic():
         # Whether a pass lives is told by one clock, that of the database: a worker's own may be wrong.
@@ -42,11 +45,14 @@ def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float) -> Pass | None:
             cursor.execute(
                 """INSERT INTO jobs_pass (run_id, job_id, slot, state, stage, started_at, heartbeat_until,
                        total, processed, will_check_later, uploaded, worker_id)
-                   VALUES (%s, %s, 0, 'running', 'starting', %s,
+                   SELECT %s, %s, slot, 'running', 'starting', %s,
                        statement_timestamp() + make_interval(secs => %s), 0, 0, 0, 0,
-                       (SELECT id FROM jobs_worker WHERE id = %s))
+                       (SELECT id FROM jobs_worker WHERE id = %s)
+                   FROM generate_series(0, %s - 1) AS slot
+                   WHERE slot NOT IN (SELECT slot FROM jobs_pass WHERE job_id = %s AND state = 'running')
+                   ORDER BY slot LIMIT 1
                    ON CONFLICT (job_id, slot) WHERE state = 'running' DO NOTHING RETURNING id""",
-                [run.pk, job.pk, now, heartbeat_s, WORKER_ID],
+                [run.pk, job.pk, now, heartbeat_s, WORKER_ID, slots, job.pk],
             )
             row = cursor.fetchone()
         if row is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from jobs.passes.crew import Share
 from tenants.models import Tenant
 
 WINDOW = 512
@@ -23,11 +24,12 @@ FIRST = uuid.UUID(int=0)
 
 @dataclass
 class Turns:
-    """The weights of a job's tenants, and behind which tenant each kind of search goes on; one for each pass."""
+    """The weights of a job's tenants, our share of them, and behind which tenant each search goes on; one for each pass."""
 
     weights: Mapping[uuid.UUID, int] = field(default_factory=dict)
     window: int = WINDOW
     behind: dict[str, uuid.UUID] = field(default_factory=dict)
+    share: Share = field(default_factory=Share)
 
     def next_window(self, statement: str, owner: int) -> tuple[list[uuid.UUID], bool]:
         """The next busy tenants, and whether these are all that there are."""
@@ -66,6 +68,7 @@ def in_turns(
     """Fill a batch of ``count`` by calls of ``take``, which returns the tenant of each row; return how many it took.
 
     ``statement`` finds the busy tenants of ``owner``. Of one tenant at most ``each`` are taken, of those in ``shut`` none.
+    Tenants of another pass's share have their turn when those of our own have nothing.
     """
     if owner is None or count < 1:
         return 0
@@ -76,7 +79,11 @@ def in_turns(
         if first in window and windows:
             break
         first, windows = first or next(iter(window), None), windows + 1
-        got += _fill(turns, [key for key in window if key not in shut], take, count - got, most)
+        open_to_us = [key for key in window if key not in shut]
+        ours = [key for key in open_to_us if turns.share.has(key)]
+        got += _fill(turns, ours, take, count - got, most)
+        if not got and len(ours) < len(open_to_us):
+            got += _fill(turns, [key for key in open_to_us if not turns.share.has(key)], take, count, most)
         if complete:
             break
     return got

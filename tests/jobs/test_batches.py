@@ -70,24 +70,24 @@ def test_what_the_call_does_not_show_yet_is_still_due_to_be_shown_after_such_a_c
 def test_a_pass_asks_again_by_the_facts_it_has_only_for_the_same_upload(at_the_provider):
     (record, other), runner = at_the_provider
     facts = Go("payload", 5.0)
-    runner.known[record.id] = (record.generation, facts)
+    runner.judging.remember(record, facts)
 
-    assert runner._known(record) is facts
-    assert runner._known(other) is None
-    assert runner._known(replace(record, generation=record.generation + 1)) is None
-    assert runner._known(replace(record, stage=Record.Stage.UPLOADING)) is None
-    assert runner._known(replace(record, crashes=1)) is None
+    assert runner.judging.recall(record) is facts
+    assert runner.judging.recall(other) is None
+    assert runner.judging.recall(replace(record, generation=record.generation + 1)) is None
+    assert runner.judging.recall(replace(record, stage=Record.Stage.UPLOADING)) is None
+    assert runner.judging.recall(replace(record, crashes=1)) is None
 
 
 def test_facts_are_forgotten_when_a_record_has_ended(at_the_provider):
     (record, _other), runner = at_the_provider
-    runner.known[record.id] = (record.generation, Go("payload", 5.0))
+    runner.judging.remember(record, Go("payload", 5.0))
     last = replace(record, checks=LIMITS.max_checks - 1)
 
     runner._apply([pending(last)])
 
     assert Record.objects.get(pk=record.id).state == Record.State.FAILED
-    assert runner.known == {}
+    assert runner.judging.known == {}
 
 
 def test_clean_ups_go_on_until_nothing_is_due_and_a_failing_one_waits(pipeline, acme):

@@ -42,7 +42,7 @@ def _finished(result: Any) -> bool:
 
 
 def _committed(changes: Any) -> bool:
-    return any(change.final for change in changes)
+    return any(change.final for change in changes or ())
 
 
 POINTS: dict[str, Point] = {
@@ -55,7 +55,7 @@ POINTS: dict[str, Point] = {
     "after fetch": Point("transcription.kind.TranscriptionSession", "advance", _finished),
     "inside commit": Point("transcription.kind", "settle"),
     "before bell": Point("core.bell", "_ring", _any, before=True),
-    "after commit": Point("jobs.passes.applying.ChangeWriter", "_apply_in", _committed),
+    "after commit": Point("jobs.passes.applying.ChangeWriter", "_apply_together", _committed),
     "in cleanup": Point("transcription.kind.TranscriptionSession", "clean_up", _any),
 }
 

@@ -1,0 +1,75 @@
+"""How many passes of one job work at once: another one joins when work waits although the others take what they can.
+
+Each pass has a slot. The tenants are shared out by slots, so that a pass meets the same records again and writes much
+of one tenant together; who has nothing to do of its own helps with what is left. Nothing depends on the shares: records are
+claimed under locks, so shares that two passes see differently for a moment cost time and nothing else.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection
+from django.utils import timezone
+
+from jobs.models import DataSource, JobDefinition, Pass, Schedule
+from jobs.workers.models import DEAD_AFTER
+
+# A pass takes what is due within half a second while it has room; what is due for longer than this has nobody.
+WAITED_S = 1.0
+MOST_PASSES = 16
+
+# Processes of living workers, and passes that occupy one. One process stays free: for the tick, and for other jobs.
+FREE = """
+SELECT coalesce((SELECT sum(processes) FROM jobs_worker WHERE state = 'running' AND heartbeat_at > %s), 0)
+    - (SELECT count(*) FROM jobs_pass WHERE state IN ('running', 'stopping') AND heartbeat_until > statement_timestamp())
+"""
+OVERDUE = """
+SELECT EXISTS (SELECT FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress'
+        AND next_at <= statement_timestamp() - make_interval(secs => %(waited)s))
+    OR (%(queue)s::bigint IS NOT NULL AND EXISTS (
+        SELECT FROM queues_queueitem AS item JOIN queues_processingqueue AS queue ON queue.id = item.queue_id
+        WHERE item.queue_id = %(queue)s AND NOT queue.paused
+            AND item.published_at <= statement_timestamp() - make_interval(secs => %(waited)s)))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The tenants of one pass: every ``of``-th, beginning with number ``place``."""
+
+    place: int = 0
+    of: int = 1
+
+    def has(self, tenant_id: uuid.UUID) -> bool:
+        """Whether the tenant is this pass's own."""
+        return self.of == 1 or tenant_id.int % self.of == self.place
+
+
+def slots_for(job: JobDefinition) -> int:
+    """Up to which number of slots a pass of the job may begin now: one, or more when the passes at work need help."""
+    if not Pass.objects.filter(job=job, state=Pass.State.RUNNING).exists():
+        return 1
+    return MOST_PASSES if processes_left() > 1 and _work_waits(job) else 1
+
+
+def processes_left() -> int:
+    """Processes of workers that no pass occupies, of whatever job; below zero when workers have just died."""
+    with connection.cursor() as cursor:
+        cursor.execute(FREE, [timezone.now() - DEAD_AFTER])
+        return int(cursor.fetchone()[0])
+
+
+def share_of(sweep: Pass) -> Share:
+    """The share of this pass among those of its job that run."""
+    slots = sorted(Pass.objects.filter(job=sweep.job_id, state=Pass.State.RUNNING).values_list("slot", flat=True))
+    return Share(slots.index(sweep.slot), len(slots)) if sweep.slot in slots else Share()
+
+
+def _work_waits(job: JobDefinition) -> bool:
+    """Whether something has been due for a while. Items of the queue that a rate or the schedule holds back do not count."""
+    free = job.paused_at is None and job.rate is None and job.tenant_rate is None
+    takes = free and job.data_source == DataSource.QUEUE and job.schedule == Schedule.CONTINUOUS
+    queue = job.source_queue_id if takes else None
+    with connection.cursor() as cursor:
+        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue, "waited": WAITED_S})
+        return bool(cursor.fetchone()[0])
