@@ -7,16 +7,19 @@ claimed under locks, so shares that two passes see differently for a moment cost
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.models import DataSource, JobDefinition, Pass, Schedule
+from jobs.models import DataSource, JobDefinition, Pass, Record, Schedule
 from jobs.workers.models import DEAD_AFTER
 
 # A pass takes what is due within half a second while it has room; what is due for longer than this has nobody.
 WAITED_S = 1.0
 MOST_PASSES = 16
+SOON_S = 1.0
 
 # Processes of living workers, and passes that occupy one. One process stays free: for the tick, and for other jobs.
 FREE = """
@@ -50,6 +53,16 @@ def slots_for(job: JobDefinition) -> int:
     if not Pass.objects.filter(job=job, state=Pass.State.RUNNING).exists():
         return 1
     return MOST_PASSES if processes_left() > 1 and _work_waits(job) else 1
+
+
+def worth_staying(job: JobDefinition) -> bool:
+    """Whether records become due within a second, sooner than the tick starts a pass, and nobody needs the process.
+
+    What is due already does not count: it is not ours to claim.
+    """
+    soon = (Now(), Now() + timedelta(seconds=SOON_S))
+    waits = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS, next_at__range=soon)
+    return waits.exists() and processes_left() > 0
 
 
 def processes_left() -> int:

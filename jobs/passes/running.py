@@ -29,7 +29,7 @@ from jobs.passes.changes import (
     postponed,
 )
 from jobs.passes.claiming import extend_leases, give_back
-from jobs.passes.crew import processes_left, share_of, slots_for
+from jobs.passes.crew import processes_left, share_of, slots_for, worth_staying
 from jobs.passes.intake import Intake
 from jobs.passes.judging import Judging
 from jobs.passes.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
@@ -153,18 +153,26 @@ class PassRunner:
                 self._start(loop, claimed)
                 last_claim = now
                 next_claim = now if claimed else now + 1.0
-            if not self.in_work:
-                if claimed:
-                    # All of them were refused or put off; there may be more.
-                    continue
+            if self.in_work:
+                self.slots.keep(len(self.in_work))
+                self._write(loop.run(_step(list(self.in_work))))
+            elif claimed or self._stays(loop, intake_until):
+                # All of them were refused or put off, and there may be more; or more is due by now.
+                next_claim = 0.0
+            else:
                 return
-            self.slots.keep(len(self.in_work))
-            done = loop.run(_step(list(self.in_work)))
-            self._write(done)
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self.job.lease_seconds / 4
                 if not self._beat():
                     return
+
+    def _stays(self, loop: asyncio.Runner, until: float) -> bool:
+        """Wait a moment, when that is sooner than what the tick would do about records that are due in a second."""
+        if not self.taking or time.monotonic() >= until or not worth_staying(self.job):
+            return False
+        self.slots.keep(0)
+        loop.run(asyncio.sleep(STEP_S))
+        return True
 
     def _leave(self, loop: asyncio.Runner, now: float) -> None:
         """The worker is to stop: what was not sent yet is given back at once, what was has a grace to come to its end."""

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Pass
+from jobs.models import Pass, Record
 from jobs.passes.claiming import claim_due
-from jobs.passes.crew import Share, share_of, slots_for
+from jobs.passes.crew import Share, share_of, slots_for, worth_staying
 from jobs.passes.runs import begin_pass, current_run, end_pass
 from jobs.passes.turns import Turns
 from jobs.workers.models import Worker
 from queues.models import QueueItem
 from tenants.models import Tenant
-from tests.jobs.pages import make_records
+from tests.jobs.pages import make_records, make_worker
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = "2020-01-01T00:00Z"
@@ -24,9 +24,7 @@ LONG_AGO = "2020-01-01T00:00Z"
 @pytest.fixture
 def worker(db):
     """A living worker of three processes."""
-    now = timezone.now()
-    values = {"name": "w", "host": "h", "pid": 1, "version": "1", "pool": "prefork", "processes": 3, "prefetch": 3}
-    return Worker.objects.create(id=uuid.uuid4(), started_at=now, heartbeat_at=now, **values)
+    return make_worker(processes=3)
 
 
 def begun(job):
@@ -103,6 +101,23 @@ def test_a_pass_claims_of_its_own_tenants_and_of_others_only_when_those_have_not
     assert claimed() == dict.fromkeys(own, 2)
     assert claimed() == dict.fromkeys({tenant.pk for tenant in made} - own, 2)
     assert claimed() == {}
+
+
+def test_a_pass_stays_for_what_is_due_within_a_second_while_nobody_needs_its_process(job, acme, worker):
+    record = make_records(job, acme, 1, state="in_progress", stage="checking")[0]
+
+    def due_in(seconds):
+        Record.objects.filter(pk=record.pk).update(next_at=timezone.now() + timedelta(seconds=seconds))
+
+    due_in(0.9)
+    assert worth_staying(job)
+    due_in(30)
+    assert not worth_staying(job)
+    due_in(-5)
+    assert not worth_staying(job), "what is due and was not claimed is not ours"
+    due_in(0.9)
+    Worker.objects.update(processes=0)
+    assert not worth_staying(job)
 
 
 def test_who_came_to_help_takes_in_no_more_when_every_process_is_occupied(pipeline, worker):
