@@ -83,6 +83,7 @@ GRID: tuple[Row, ...] = (
     Row("usage", ADMINISTRATION, _("Usage"), (VIEW,)),
     Row("roles", ADMINISTRATION, _("Roles"), (VIEW, EDIT)),
     Row("custom_fields", ADMINISTRATION, _("Custom fields"), (VIEW, EDIT)),
+    Row("ai_budgets", ADMINISTRATION, _("AI budgets"), (EDIT,)),
     Row("retention", ADMINISTRATION, _("Retention"), (VIEW, EDIT)),
     Row("sign_in", ADMINISTRATION, _("Sign-in settings"), (VIEW, EDIT)),
     Row("tenants", PLATFORM, _("Tenants"), (VIEW, EDIT, DELETE, ("view_as", _("View as tenant"))), platform=True),
@@ -159,6 +160,7 @@ class Permission:
     # Of the definitions; those of the values are above.
     CUSTOM_FIELDS_VIEW = "custom_fields.view"
     CUSTOM_FIELDS_EDIT = "custom_fields.edit"
+    AI_BUDGETS_EDIT = "ai_budgets.edit"
     RETENTION_VIEW = "retention.view"
     RETENTION_EDIT = "retention.edit"
     SIGN_IN_VIEW = "sign_in.view"

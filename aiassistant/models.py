@@ -101,4 +101,4 @@ class DefaultEngine(models.Model):
 # Django looks for tables here.
 from aiassistant.executing.models import Execution  # noqa: E402, F401
 from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel, TaskPolicy  # noqa: E402, F401
-from aiassistant.rails.models import Budget, TenantRate  # noqa: E402, F401
+from aiassistant.rails.models import Budget, DailyOutcome, TenantRate  # noqa: E402, F401

@@ -9,7 +9,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from aiassistant.models import AIEngine, Budget
+from aiassistant.rails.watching import Hour, Pace, last_hour, paces
 from alerts.models import AlertRule, Measure
+from jobs.circuits.breakers import circuits_of
 from jobs.figures.histogram import added, lags_of
 from jobs.figures.models import EVERYBODY, Figure, What
 from jobs.figures.reading import ENDS, hour_of
@@ -176,6 +179,21 @@ def _engine(rule: AlertRule, world: World) -> list[Found]:
         why = engine.pause_reason if engine.paused_at is not None else getattr(circuit, "reason", "")
         if down and (rule.engine_id is None or engine.pk == rule.engine_id):
             found.append(Found(f"engine:{engine.pk}", 1, True, f"{engine.name}: {why}"))
+    return found + _ai_engines(rule, world)
+
+
+def _ai_engines(rule: AlertRule, world: World) -> list[Found]:
+    """AI engines that are paused or failing. A rule about one speech engine is not about them."""
+    if rule.engine_id is not None:
+        return []
+    circuits = world.part("ai_circuits", lambda: circuits_of("aiassistant:"))
+    engines: Iterable[AIEngine] = world.part("ai_engines", lambda: list(AIEngine.objects.filter(enabled=True)))
+    found = []
+    for engine in engines:
+        circuit = circuits.get(f"aiassistant:{engine.pk}")
+        if engine.paused_at is not None or circuit is not None:
+            why = engine.pause_reason if engine.paused_at is not None else getattr(circuit, "reason", "")
+            found.append(Found(f"ai_engine:{engine.pk}", 1, True, f"{engine.name}: {why}"))
     return found
 
 
@@ -201,6 +219,54 @@ def _limit(rule: AlertRule, world: World) -> list[Found]:
     return found
 
 
+def _ai_hours(rule: AlertRule, world: World) -> list[Hour]:
+    """The last hour of the tenants within the rule's scope."""
+    hours: list[Hour] = world.part("ai_hours", last_hour)
+    return [hour for hour in hours if rule.tenant_id in {None, hour.tenant_id}]
+
+
+def _ai(rule: AlertRule, hour: Hour, value: float, text: str) -> Found:
+    return Found(f"ai:{hour.tenant_id}", value, value >= rule.threshold, f"{hour.tenant}: {text}")
+
+
+def _ai_executions(rule: AlertRule, world: World) -> list[Found]:
+    return [
+        _ai(rule, hour, hour.most, f"{hour.most:,} executions of one conversation within an hour.")
+        for hour in _ai_hours(rule, world)
+    ]
+
+
+def _ai_tokens(rule: AlertRule, world: World) -> list[Found]:
+    return [
+        _ai(rule, hour, hour.tokens_each, f"{hour.tokens_each:,.0f} tokens an execution within an hour.")
+        for hour in _ai_hours(rule, world)
+        if hour.tokens_each is not None
+    ]
+
+
+def _ai_repeats(rule: AlertRule, world: World) -> list[Found]:
+    return [
+        _ai(rule, hour, hour.again_percent, f"{hour.again_percent:,.1f} % of AI requests repeated or repaired.")
+        for hour in _ai_hours(rule, world)
+        if hour.again_percent is not None
+    ]
+
+
+def _ai_budget(rule: AlertRule, world: World) -> list[Found]:
+    """Against what budgets warn at; those that only stop, against that."""
+    found: list[Pace] = world.part("ai_budgets", lambda: paces(list(Budget.objects.filter(enabled=True))))
+    return [
+        Found(
+            f"ai_budget:{pace.budget.pk}",
+            pace.percent,
+            pace.percent >= rule.threshold,
+            f"{pace.budget.name}: {pace.percent:,.1f} % used.",
+        )
+        for pace in found
+        if rule.tenant_id in {None, pace.budget.tenant_id}
+    ]
+
+
 MEASURES: Mapping[Measure, Callable[[AlertRule, World], list[Found]]] = {
     Measure.LAG: _lag,
     Measure.FAILURES: _failures,
@@ -211,6 +277,10 @@ MEASURES: Mapping[Measure, Callable[[AlertRule, World], list[Found]]] = {
     Measure.WORKERS: _workers,
     Measure.LIMIT: _limit,
     Measure.TRANSACTION: _transaction,
+    Measure.AI_EXECUTIONS: _ai_executions,
+    Measure.AI_TOKENS: _ai_tokens,
+    Measure.AI_REPEATS: _ai_repeats,
+    Measure.AI_BUDGET: _ai_budget,
 }
 # The scopes that a measure knows; all tenants, jobs and engines together is one for each.
 SCOPES: Mapping[str, frozenset[str]] = defaultdict(
@@ -222,5 +292,9 @@ SCOPES: Mapping[str, frozenset[str]] = defaultdict(
         Measure.QUEUE_AGE: frozenset({"job"}),
         Measure.ENGINE: frozenset({"engine"}),
         Measure.LIMIT: frozenset({"tenant"}),
+        Measure.AI_EXECUTIONS: frozenset({"tenant"}),
+        Measure.AI_TOKENS: frozenset({"tenant"}),
+        Measure.AI_REPEATS: frozenset({"tenant"}),
+        Measure.AI_BUDGET: frozenset({"tenant"}),
     },
 )

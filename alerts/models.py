@@ -21,6 +21,10 @@ class Measure(models.TextChoices):
     WORKERS = "workers", _("Workers alive, fewer than")
     LIMIT = "limit", _("Service limit of a tenant used (percent)")
     TRANSACTION = "transaction", _("Oldest open transaction (seconds)")
+    AI_EXECUTIONS = "ai_executions", _("AI executions of one conversation in an hour")
+    AI_TOKENS = "ai_tokens", _("Tokens per AI execution, average of an hour")
+    AI_REPEATS = "ai_repeats", _("AI requests that were repeated or repaired in an hour (percent)")
+    AI_BUDGET = "ai_budget", _("AI budget used (percent)")
 
 
 class AlertRule(models.Model):

@@ -2,12 +2,15 @@
 
 import uuid
 
+from django.db.models import Q
+
 from alerts.models import AlertRule, Firing
 
 
 def purge_rules(tenant_id: uuid.UUID) -> int:
     """Delete them; return how many rules there were."""
-    Firing.objects.filter(subject__startswith=f"limit:{tenant_id}:").delete()
+    about = Q(subject__startswith=f"limit:{tenant_id}:") | Q(subject=f"ai:{tenant_id}")
+    Firing.objects.filter(about).delete()
     number = AlertRule.objects.filter(tenant=tenant_id).count()
     AlertRule.objects.filter(tenant=tenant_id).delete()
     return number

@@ -20,7 +20,7 @@ from core.moves import move
 MAX_MINUTES = 24 * 60
 MAX_HOURS = 30 * 24
 RECIPIENTS = 20
-PERCENT = {Measure.FAILURES, Measure.LIMIT}
+PERCENT = {Measure.FAILURES, Measure.LIMIT, Measure.AI_REPEATS}
 FIELDS = ("name", "measure", "enabled", "threshold", "minutes", "tenant", "job", "engine", "recipients")
 
 

@@ -17,6 +17,11 @@ from audit.models import AuditEntry
 ACTIONS: dict[str, str | Promise] = {
     "access.denied": gettext_lazy("Access refused"),
     "ai_default.cleared": gettext_lazy("Default AI engine cleared"),
+    "ai_budget.changed": gettext_lazy("AI budget changed"),
+    "ai_budget.created": gettext_lazy("AI budget created"),
+    "ai_budget.deleted": gettext_lazy("AI budget deleted"),
+    "ai_budget.disabled": gettext_lazy("AI budget disabled"),
+    "ai_budget.enabled": gettext_lazy("AI budget enabled"),
     "ai_default.set": gettext_lazy("Default AI engine set"),
     "ai_engine.changed": gettext_lazy("AI engine changed"),
     "ai_engine.created": gettext_lazy("AI engine created"),
@@ -33,6 +38,7 @@ ACTIONS: dict[str, str | Promise] = {
     "ai_engine.trusted": gettext_lazy("Failing AI engine used again"),
     "ai_price.added": gettext_lazy("Price of an AI engine added"),
     "ai_price.deleted": gettext_lazy("Price of an AI engine deleted"),
+    "ai_rate.changed": gettext_lazy("Rate of AI executions changed"),
     "alert_rule.changed": gettext_lazy("Alert rule changed"),
     "alert_rule.created": gettext_lazy("Alert rule created"),
     "alert_rule.deleted": gettext_lazy("Alert rule deleted"),
@@ -178,6 +184,7 @@ ACTIONS: dict[str, str | Promise] = {
     "worker.stop": gettext_lazy("Worker asked to stop"),
 }
 KINDS: dict[str, str | Promise] = {
+    "ai_budget": gettext_lazy("AI budget"),
     "alert_rule": gettext_lazy("Alert rule"),
     "allowed_address": gettext_lazy("Allowed address"),
     "bulk_action": gettext_lazy("Bulk action"),

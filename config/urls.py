@@ -20,6 +20,7 @@ urlpatterns = [
     path("administration/jobs/", include("jobs.workers.urls")),
     path("administration/speech-analytics/transcription/", include("transcription.urls")),
     path("administration/speech-analytics/ai-assistant/", include("aiassistant.urls")),
+    path("administration/speech-analytics/ai-assistant/", include("aiassistant.rails.urls")),
     path("administration/speech-analytics/", include("jobs.urls")),
 ]
 

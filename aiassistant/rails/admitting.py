@@ -125,7 +125,7 @@ def _within(
     if not counting:
         return {}, {}
     month = book.month_now(tenant_id)
-    scopes = [scope_of(budget, month) for budget in budgets]
+    scopes = [b.scope(month.utc if b.tenant_id is None else month.period) for b in budgets]
     taken = book.taken(scopes, tenant_id=tenant_id, besides=list(counting))
     sums: dict[int, int] = defaultdict(int, {pk: found.used + found.held for pk, found in taken.items()})
     over: dict[str, Answer] = {}
@@ -153,12 +153,6 @@ def _covers(budget: Budget, one: Wanted) -> bool:
 def _amount(budget: Budget, one: Wanted) -> int:
     """What the wish takes of the budget; even the smallest needs room, or nothing would ever end at the limit."""
     return max(one.tokens if budget.in_tokens else one.cost, 1)
-
-
-def scope_of(budget: Budget, month: book.Month) -> book.Scope:
-    """Whose spending the budget counts, in the tenant's month, or for all tenants in that of UTC."""
-    period = month.utc if budget.tenant_id is None else month.period
-    return book.Scope(budget.pk, budget.tenant_id, budget.task_id, budget.engine_id, budget.currency, period)
 
 
 def _rated(tenant_id: uuid.UUID, wanted: Sequence[Wanted]) -> dict[str, Answer]:

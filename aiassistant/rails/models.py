@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from licensing.spending.book import Scope
 from tenants.models import Tenant
 
 MAX_RATE = 100_000
@@ -52,6 +53,10 @@ class Budget(models.Model):
         """Counts tokens and not money."""
         return not self.currency
 
+    def scope(self, period: str) -> Scope:
+        """Whose spending it counts, in the month ``period``."""
+        return Scope(self.pk, self.tenant_id, self.task_id, self.engine_id, self.currency, period)
+
 
 class TenantRate(models.Model):
     """How many executions of a tenant may begin within a minute. ``spent`` is the bucket of ``jobs.policy.rates``."""
@@ -65,3 +70,34 @@ class TenantRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.per_minute}"
+
+
+class DailyOutcome(models.Model):
+    """How executions ended on one local day of a tenant, by task and engine: what rates and lists of failures are made of.
+
+    ``invalid`` are those of ``failed`` whose answer could not be used, ``missing`` those of ``outputs`` without a value.
+    ``engine`` is 0 where none was found.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    task_key = models.CharField(max_length=80)
+    engine = models.BigIntegerField()
+    completed = models.BigIntegerField()
+    failed = models.BigIntegerField()
+    invalid = models.BigIntegerField()
+    skipped = models.BigIntegerField()
+    outputs = models.BigIntegerField()
+    missing = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "day", "task_key", "engine"], name="aiassistant_daily_outcome_once"
+            )
+        ]
+        indexes = [models.Index(fields=["day"], name="aiassistant_outcome_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.day} {self.task_key}"

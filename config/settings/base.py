@@ -303,6 +303,7 @@ TENANT_PURGES = {
     "queue_items": "queues.purging.purge_items",
     "custom_fields": "customfields.purging.purge_fields",
     "alert_rules": "alerts.purging.purge_rules",
+    "ai_rails": "aiassistant.rails.purging.purge_rails",
 }
 TENANT_SWEEPS = {"records": "jobs.upkeep.purging.sweep_records"}
 

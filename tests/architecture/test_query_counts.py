@@ -46,6 +46,10 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "engine": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/"),
         "AI engines": (admin, "/administration/speech-analytics/ai-assistant/engines/"),
         "AI engine": (admin, f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/"),
+        "AI usage and cost": (admin, "/administration/speech-analytics/ai-assistant/usage/"),
+        "AI usage and cost of a tenant": (tenant_admin, "/administration/speech-analytics/ai-assistant/usage/"),
+        "AI executions": (admin, "/administration/speech-analytics/ai-assistant/executions/"),
+        "AI budgets": (tenant_admin, "/administration/speech-analytics/ai-assistant/budgets/"),
         "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
         "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
         "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),
@@ -78,7 +82,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     assert fewer == {}, "lower the baseline"
     details = {"call", "thread", "record", "latest run", "engine", "AI engine", "job", "queue", "queue, form"}
     # Home and the walk through a job ask every part of the house once.
-    details |= {"home of the platform admin", "troubleshooting"}
+    details |= {"home of the platform admin", "troubleshooting", "AI usage and cost"}
     assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}
 
 

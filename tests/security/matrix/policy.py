@@ -73,6 +73,7 @@ WHO = {
     "field_values.edit": "STIPR",
     "custom_fields.view": "TUPRVW",
     "custom_fields.edit": "TPR",
+    "ai_budgets.edit": "TPR",
     "retention.view": "TUPRVW",
     "retention.edit": "TPR",
     "roles.view": "TUYPRVW",
@@ -128,6 +129,9 @@ SEES: dict[str, dict[str, str]] = {
     "job with a token": {"there": "PRW", "unknown": ""},
     "worker": {"there": "PRW", "unknown": ""},
     "record": {"own": "PRW", "foreign": "PW", "unknown": ""},
+    # Tenants see what the platform set for them and change their own alone; those of all are for staff of all.
+    "ai budget": {"own": "TUIPRVW", "platform's": "TUIPRVW", "foreign": "PW", "of all": "PW", "unknown": ""},
+    "ai execution": {"own": "TUIPRVW", "foreign": "PW", "unknown": ""},
     # Staff for some tenants see the rules about these alone.
     "alert rule": {"own": "PRW", "foreign": "PW", "common": "PW", "unknown": ""},
     # Those who do not see all tenants see their own alone; this one is the platform admin's.
@@ -298,6 +302,16 @@ ROUTES: dict[str, Row] = {
         "custom_fields.view", BOTH, at="custom field", post_needs="custom_fields.edit", post=OF_ALL
     ),
     "customfields:delete": Row("custom_fields.edit", BOTH, at="custom field", needs={"of all": "everywhere"}),
+    # Usage and cost of AI tasks
+    "rails:usage": Row("usage.view", query="?format=csv&table=task"),
+    "rails:executions": Row("usage.view", listing=True),
+    "rails:execution": Row("usage.view", at="ai execution"),
+    "rails:budgets": Row("usage.view", listing=True),
+    "rails:budgets_bulk": Row("ai_budgets.edit", "POST"),
+    "rails:budget_add": Row("ai_budgets.edit", BOTH),
+    "rails:budget": Row("ai_budgets.edit", BOTH, at="ai budget", needs={"platform's": "service_limits.edit"}),
+    "rails:budget_delete": Row("ai_budgets.edit", BOTH, at="ai budget", needs={"platform's": "service_limits.edit"}),
+    "rails:rate": Row("service_limits.edit", BOTH, at="tenant"),
     # Queues
     "queues:queues": Row("queues.view", listing=True),
     "queues:add": Row("queues.edit", BOTH),

@@ -16,7 +16,8 @@ from django.utils import timezone
 from accounts.models import Role, User
 from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
-from aiassistant.models import AIEngine, AIEngineTest
+from aiassistant.executing.models import Execution
+from aiassistant.models import AIEngine, AIEngineTest, Budget
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.bulk.choosing import Choice, keep
@@ -289,6 +290,31 @@ def _pipeline(world: World, group: TenantGroup) -> None:
             "foreign": record(world.globex, calls["foreign"]),
             "unknown": 2**40,
         },
+        "ai budget": {
+            name: Budget.objects.create(name=f"Budget {name}", tenant=tenant, hard=1000, by_platform=name != "own").pk
+            for name, tenant in (
+                ("own", world.acme),
+                ("platform's", world.acme),
+                ("foreign", world.globex),
+                ("of all", None),
+            )
+        }
+        | {"unknown": 2**40},
+        "ai execution": {
+            name: Execution.objects.create(
+                tenant=tenant,
+                record_type="call",
+                record_id=calls["agent's" if name == "own" else "foreign"],
+                task_key="summary",
+                task_label="Summary" if name == "own" else f"{FOREIGN}-task",
+                task_version=1,
+                state="completed",
+                started_at=now,
+                ended_at=now,
+            ).pk
+            for name, tenant in (("own", world.acme), ("foreign", world.globex))
+        }
+        | {"unknown": uuid.uuid4()},
         "alert rule": {
             name: AlertRule.objects.create(name=name, measure="lag", threshold=1, tenant=tenant).pk
             for name, tenant in (("own", world.acme), ("foreign", world.globex), ("common", None))
