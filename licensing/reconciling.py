@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from audit.services import append, changes
 from licensing.models import Account, Entry, Meter, Reconciliation
 from licensing.periods import day_of, month_of
+from licensing.spending.reconciling import rebuild_spending, spending_differences
 from licensing.statements import ensure_account
 from tenants.selectors import system_tenant
 
@@ -162,6 +163,8 @@ def iter_differences(tenant_id: uuid.UUID | None = None) -> Iterator[Difference]
     for statement in (COUNTERS, RESERVATIONS, STEPS, DAILY):
         for kind, tenant, meter, subject, expected, found in _rows(statement, tenant_id):
             yield Difference(kind, tenant, meter, subject, int(expected or 0), int(found or 0))
+    for kind, tenant, currency, subject, expected, found in spending_differences(tenant_id):
+        yield Difference(kind, tenant, currency or "tokens", subject, int(expected), int(found))
     for tenant, meter, zone, period, day, first, last, count in _rows(SPANS, tenant_id):
         wrong = [at for at in (first, last) if day_of(at, zone) != day or month_of(at, zone) != period]
         if wrong:
@@ -176,13 +179,14 @@ def _rows(statement: str, tenant_id: uuid.UUID | None) -> list[tuple[Any, ...]]:
 
 @transaction.atomic
 def rebuild(*, tenant_id: uuid.UUID, actor: str) -> None:
-    """Make the tenant's counters and daily usage anew from entries and denials, while nobody else writes to them."""
+    """Make the tenant's counters and daily sums anew from entries, denials and lines, while nobody else writes to them."""
     for meter in Meter:
         ensure_account(tenant_id, meter)
     accounts = list(Account.objects.select_for_update().filter(tenant_id=tenant_id).order_by("pk"))
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM licensing_dailyusage WHERE tenant_id = %s", [tenant_id])
         cursor.execute(REBUILD_DAILY, {"tenant": tenant_id})
+        rebuild_spending(tenant_id)
         for account in accounts:
             cursor.execute(REBUILD_COUNTERS, {"tenant": tenant_id, "meter": account.meter})
     old = {account.meter: _counters(account) for account in accounts}

@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from aiassistant.rails.charging import charge
+from licensing.reconciling import differences, rebuild
 from licensing.spending import book
 from licensing.spending.models import DailySpend, Part, SpendLine, SpendTotal
 from tests.aiassistant.rails.conftest import attempt
@@ -86,3 +87,15 @@ def test_a_batch_is_one_statement_whatever_its_size(acme, task, engine, django_a
     with django_assert_num_queries(2):
         charge(acme.pk, [attempt(task, engine) for _number in range(50)])
     assert DailySpend.objects.get(tenant=acme).executions == 50
+
+
+def test_sums_that_differ_from_the_lines_are_found_and_made_anew(acme, globex, task, engine):
+    for tenant in (acme, globex):
+        charge(tenant.pk, [attempt(task, engine), attempt(task, engine, number=2, part=Part.REPAIR)])
+    assert differences() == []
+    DailySpend.objects.filter(tenant=acme).update(cost=1)
+    found = differences()
+    assert [(one.tenant_id, one.kind, one.meter) for one in found] == [(acme.pk, "daily spend", "EUR")]
+    rebuild(tenant_id=acme.pk, actor="system:test")
+    assert differences() == []
+    assert DailySpend.objects.get(tenant=acme).cost == 6000
