@@ -41,18 +41,18 @@ class CountColumn(NumberColumn):
 
 
 class ExecutionTable(PageTable):
-    """When, tenant, task, conversation, engine, how it ended, tokens, cost, time."""
+    """When, tenant, task, conversation, engine, how it ended, tokens, cost, time; files have model and repairs too."""
 
     ended_at = TimeColumn(verbose_name=gettext_lazy("Ended"), seconds=True)
     tenant = TextColumn(accessor="tenant__name", verbose_name=gettext_lazy("Tenant"), orderable=False)
     task_label = TextColumn(verbose_name=gettext_lazy("Task"), orderable=False)
     record_id = TextColumn(verbose_name=gettext_lazy("Conversation"), orderable=False, ltr=True)
     engine_name = TextColumn(verbose_name=gettext_lazy("Engine"), orderable=False)
-    model = TextColumn(verbose_name=gettext_lazy("Model"), orderable=False, ltr=True)
+    model = TextColumn(verbose_name=gettext_lazy("Model"), orderable=False, ltr=True, visible=False)
     state = tables.Column(verbose_name=gettext_lazy("Status"), orderable=False)
     reason = tables.Column(verbose_name=gettext_lazy("Reason"), orderable=False)
     attempts = CountColumn(verbose_name=gettext_lazy("Requests"), orderable=False)
-    repairs = CountColumn(verbose_name=gettext_lazy("Repairs"), orderable=False)
+    repairs = CountColumn(verbose_name=gettext_lazy("Repairs"), orderable=False, visible=False)
     tokens = CountColumn(verbose_name=gettext_lazy("Tokens"), orderable=False)
     cost_micros = NumberColumn(verbose_name=gettext_lazy("Cost"), orderable=False)
     currency = tables.Column(visible=False)
