@@ -47,8 +47,11 @@ STEP_S = 0.25
 # What is done is written together: a batch costs little more than a record, and calls go on meanwhile. As long as more
 # comes within a slice, up to so many slices.
 LINGER_S = 0.25
-MOST_SLICES = 4
-# At least this share of the batch is free before more is claimed, or so many seconds have passed.
+MOST_SLICES = 3
+LEAST_IN_HAND = 100
+IN_HAND_PER_SLOT = 2
+IN_HAND_PER_TENANT = 16
+# At least this share of that is free before more is claimed, or so many seconds have passed.
 CLAIM_SHARE = 0.5
 CLAIM_S = 0.5
 SUSPECTS_PER_PASS = 3
@@ -146,7 +149,7 @@ class PassRunner:
             # A slow upload must not keep the checks of everybody else waiting: while it lasts, more is taken in.
             intake_until = started + (BUSY_INTAKE_S if self.in_work else INTAKE_S)
             room = self._room()
-            worth_it = room >= self.job.batch_size * CLAIM_SHARE or (room and now >= last_claim + CLAIM_S)
+            worth_it = room >= self._most() * CLAIM_SHARE or (room and now >= last_claim + CLAIM_S)
             claimed: list[Claimed] = []
             if worth_it and next_claim <= now < intake_until:
                 claimed = self._take_in()
@@ -193,11 +196,19 @@ class PassRunner:
         number = give_back(left, "The worker was stopped")
         logger.info("Stopping: %s records of job %s given back", number, self.job.pk)
 
+    def _most(self) -> int:
+        """How many records to have in hand: enough for the engine, and for writing some of each tenant together.
+
+        More would only make a round longer, and with it the wait of who comes next.
+        """
+        enough = max(LEAST_IN_HAND, IN_HAND_PER_SLOT * self.slots.gate.limit, IN_HAND_PER_TENANT * self.turns.busy)
+        return min(self.job.batch_size, enough)
+
     def _room(self) -> int:
         """How many more may be claimed: none while intake is off or a suspect is at work."""
         if not self.in_work:
             self.alone = False
-        return max(self.job.batch_size - len(self.in_work), 0) if self.taking and not self.alone else 0
+        return max(self._most() - len(self.in_work), 0) if self.taking and not self.alone else 0
 
     def _take_in(self) -> list[Claimed]:
         space = self.breaker.room(self._room(), len(self.in_work))

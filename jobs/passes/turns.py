@@ -24,12 +24,16 @@ FIRST = uuid.UUID(int=0)
 
 @dataclass
 class Turns:
-    """The weights of a job's tenants, our share of them, and behind which tenant each search goes on; one for each pass."""
+    """The weights of a job's tenants, our share of them, and behind which tenant each search goes on; one for each pass.
+
+    ``busy`` is how many tenants had something when last looked.
+    """
 
     weights: Mapping[uuid.UUID, int] = field(default_factory=dict)
     window: int = WINDOW
     behind: dict[str, uuid.UUID] = field(default_factory=dict)
     share: Share = field(default_factory=Share)
+    busy: int = 0
 
     def next_window(self, statement: str, owner: int) -> tuple[list[uuid.UUID], bool]:
         """The next busy tenants, and whether these are all that there are."""
@@ -38,6 +42,7 @@ class Turns:
         if len(found) < self.window and after != FIRST:
             found += [key for key in _tenants(statement, owner, FIRST, self.window - len(found)) if key <= after]
         complete = len(found) < self.window
+        self.busy = len(found)
         self.behind[statement] = FIRST if complete else found[-1]
         return found, complete
 
