@@ -55,6 +55,7 @@ ACTIONS: dict[str, str | Promise] = {
     "call.created": gettext_lazy("Call created"),
     "call.deleted": gettext_lazy("Call deleted"),
     "calls.deleted": gettext_lazy("Calls deleted"),
+    "calls.analysed": gettext_lazy("Conversations sent to be asked about by AI tasks again"),
     "calls.queued": gettext_lazy("Calls sent to be processed again"),
     "calls.tagged": gettext_lazy("Tag assigned to calls"),
     "calls.untagged": gettext_lazy("Tag cleared from calls"),

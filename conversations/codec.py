@@ -142,7 +142,8 @@ def pack(data: TranscriptData) -> Packed:
         body=bytes([FORMAT]) + zstandard.ZstdCompressor(level=LEVEL).compress(plain),
         text="\n".join(segment.text for segment in data.segments),
         turn_count=len(data.segments),
-        word_count=len(confidence),
+        # Some engines give no times of words; the words are there all the same.
+        word_count=sum(len(segment.words) or len(segment.text.split()) for segment in data.segments),
     )
 
 

@@ -14,8 +14,9 @@ from accounts.models import User
 from accounts.permissions import AccessScope, Permission
 from conversations.audio import recording_of
 from conversations.codec import unpack
-from conversations.models import SPOKEN, Call, Recording, Thread, Transcript
+from conversations.models import SPOKEN, Call, Channel, Recording, Thread, Transcript
 from core.transcripts import TranscriptData
+from queues.events import RecordType
 from tenants.doors import current_tenant
 from tenants.querysets import TenantQuerySet
 
@@ -208,6 +209,12 @@ class StoredCall:
     call_id: uuid.UUID
     at: datetime
     duration_ms: int | None
+    channel: str = Channel.VOICE.value
+
+    @property
+    def record_type(self) -> RecordType:
+        """As queues and records name it."""
+        return RecordType.CALL if self.channel == Channel.VOICE else RecordType.CONVERSATION
 
 
 def calls_by_start(
@@ -255,7 +262,7 @@ def _walked(calls: TenantQuerySet, time: str, after: tuple[datetime, uuid.UUID] 
         # The first condition lets the index find the place, the second leaves out what was met at the same time.
         calls = calls.filter(**{f"{time}__gte": after[0]}).filter(Q(**{f"{time}__gt": after[0]}) | Q(pk__gt=after[1]))
     first = Recording.objects.filter(call=OuterRef("pk")).order_by("pk").values("duration_ms")[:1]
-    rows = calls.order_by(time, "pk").annotate(audio_ms=Subquery(first)).values_list("pk", time, "audio_ms")
+    rows = calls.order_by(time, "pk").annotate(audio_ms=Subquery(first)).values_list("pk", time, "audio_ms", "channel")
     return [StoredCall(*row) for row in rows[:count]]
 
 

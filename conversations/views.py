@@ -26,7 +26,7 @@ from conversations.codec import spans_of
 from conversations.exports import EXPORTS
 from conversations.fields.list_filters import listed_fields
 from conversations.filters import CallFilter
-from conversations.models import Call, Recording
+from conversations.models import Call, Recording, TranscriptionState
 from conversations.shown import call_context
 from conversations.streaming import audio_response
 from conversations.tables import CallTable
@@ -119,12 +119,19 @@ def call(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The page of a call (player, transcript, facts, processing) or of a thread (messages and facts)."""
     found = selectors.call_for(viewer(request), pk)
     if found.is_written:
-        context = thread_context(viewer(request), found, found.thread)
+        context = thread_context(viewer(request), found, found.thread) | {"analyse": _analysable(request, found)}
         response = render(request, "conversations/thread_detail.html", context)
         return _seen(response, "thread.read", found) if context["may_read"] else response
     context = call_context(viewer(request), found, selectors.recording_for(found), selectors.current_transcript(found))
-    response = render(request, "conversations/call_detail.html", context)
+    response = render(request, "conversations/call_detail.html", context | {"analyse": _analysable(request, found)})
     return _seen(response, "transcript.read", found) if context["turns"] else response
+
+
+def _analysable(request: HttpRequest, call: Call) -> bool:
+    """Whether the viewer may have AI tasks asked about the conversation again."""
+    deed = DEEDS["analyse"]
+    has_text = call.is_written or call.transcription_state == TranscriptionState.COMPLETED
+    return has_text and selectors.may(viewer(request), call, own=deed.own, others=deed.others)
 
 
 @requires(*VIEW_CALLS)

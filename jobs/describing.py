@@ -1,13 +1,14 @@
 """Jobs in words: scope, filters, settings of the kind. Shared by the list, the job's page and the form."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.kinds import kinds
+from jobs.kinds import SettingField, kinds
 from jobs.models import DataSource, JobDefinition
 from jobs.schedules import TIMED, next_starts
 from jobs.wording import clause_text, clock
@@ -51,12 +52,18 @@ def setting_names(jobs: Iterable[JobDefinition]) -> dict[int, str]:
     names = {}
     for job in listed:
         labels = [
-            dict(setting.choices).get(str(job.settings.get(setting.name)), _("(deleted)"))
+            _chosen(setting, job.settings.get(setting.name))
             for setting in settings.get(job.kind, [])
-            if setting.choices is not None
+            if setting.choices is not None and not setting.several
         ]
         names[job.pk] = ", ".join(labels)
     return names
+
+
+def _chosen(setting: SettingField, value: Any) -> str:
+    if value is None and setting.blank:
+        return setting.blank
+    return dict(setting.choices or ()).get(str(value), _("(deleted)"))
 
 
 def facts(job: JobDefinition) -> list[tuple[str, str]]:

@@ -38,6 +38,18 @@ LIMITS: dict[str, Any] = {
 }
 
 
+# What kinds whose records go through steps say of each, in words that were stored (domain A2).
+STEPS: dict[str, Any] = {
+    "step:eligibility": gettext_lazy("1. Text of the conversation"),
+    "step:activation": gettext_lazy("2. Tasks of the organisation"),
+    "step:filters": gettext_lazy("3. Filters of the task"),
+    "step:engine": gettext_lazy("4. Engine"),
+    "step:budget": gettext_lazy("4. Budgets and rates"),
+    "step:execution": gettext_lazy("4. Execution"),
+    "step:persistence": gettext_lazy("5. Values"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One check in words. ``action`` and ``url`` say what to do when it did not let the record pass."""
@@ -79,7 +91,10 @@ def explain_record(record: Record, user: User) -> list[Explanation]:
     found: list[tuple[int, Explanation]] = []
     view = _viewpoint(record, user)
     for event in RecordEvent.objects.filter(record=record).exclude(trace=[]).order_by("-pk")[:20]:
-        said = Explanation(_("Filters of the job"), event.at, event.detail, False, _lines(event.trace, view), record)
+        steps = any(str(line["gate"]).startswith("step:") for line in event.trace)
+        title = _("Steps") if steps else _("Filters of the job")
+        passed = event.step == Record.State.COMPLETED
+        said = Explanation(title, event.at, event.detail, passed, _lines(event.trace, view), record)
         found.append((event.generation, said))
     for denial in denied.order_by("-pk")[:20]:
         reason = Reason.label_of(denial.reason)
@@ -98,7 +113,12 @@ def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: 
         return None
     person = User.objects.filter(pk=facts.user_id or NOBODY).first()
     view = Viewpoint(user, tenant, kind.filter_fields, person.username if person is not None else "")
-    at, _refusal, trace = foretell(tenant_id=tenant.pk, meter=facts.meter, user_id=facts.user_id, amount=facts.amount)
+    at: datetime | None = timezone.now()
+    trace: list[GateResult] = []
+    if facts.meter is not None:
+        at, _refusal, trace = foretell(
+            tenant_id=tenant.pk, meter=facts.meter, user_id=facts.user_id, amount=facts.amount
+        )
     waits = _wait_checks(job, tenant, record_id)
     lines = [_check_line(check, view) for check in (*_job_checks(job, tenant), *facts.checks, *waits)]
     if facts.problem:
@@ -196,6 +216,8 @@ def _lines(trace: Iterable[Mapping[str, Any]], view: Viewpoint) -> list[Line]:
 def _line(result: GateResult, view: Viewpoint) -> Line:
     if result.gate.startswith("filter:"):
         return _filter_line(result, view)
+    if result.gate in STEPS:
+        return Line(str(STEPS[result.gate]), str(result.seen or ""), str(result.allowed or ""), result.passed)
     if result.gate == "tenant":
         state = _("active") if result.seen else _("not active")
         return _with_advice(Line(_("Tenant"), state, _("active"), result.passed), result, view)

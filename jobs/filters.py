@@ -5,9 +5,10 @@ Fields and operators come from the kind's allow-list; nothing else is accepted o
 texts, ISO days, or sets of texts; text is compared without regard to case, and a set meets a clause when one of its members does.
 """
 
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import models
@@ -173,3 +174,23 @@ def _meets(operator: str, value: Any, fact: Any) -> bool:
 
 def _folded(value: Any) -> str:
     return str(value).casefold()
+
+
+def days_between(
+    filters: Sequence[Mapping[str, Any]], day_field: str, time_zone: str
+) -> tuple[datetime | None, datetime | None]:
+    """The moments between which that lies what meets the clauses on ``day_field``: first inclusive, last not."""
+    zone = zoneinfo.ZoneInfo(time_zone)
+    low: date | None = None
+    high: date | None = None
+    for clause in filters:
+        if clause["field"] != day_field or clause["op"] not in ("between", "is"):
+            continue
+        value = clause["value"]
+        first, last = map(date.fromisoformat, value if clause["op"] == "between" else (value, value))
+        low = first if low is None else max(low, first)
+        high = last if high is None else min(high, last)
+    start = None if low is None else datetime.combine(low, time(), zone)
+    # The year 9999 has no day behind its last one.
+    end = None if high is None or high == date.max else datetime.combine(high + timedelta(days=1), time(), zone)
+    return start, end

@@ -149,6 +149,8 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
+        if kind.advised is not None:
+            self.advised = [dict(clause) for clause in kind.advised]
         super().__init__(*args, **kwargs)
         self.offer_scope(editor, job)
         if not editor.everywhere:
@@ -196,10 +198,17 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             shared: dict[str, Any] = {"label": setting.label, "help_text": setting.help_text}
             if setting.choices is None:
                 self.fields[setting.name] = forms.BooleanField(required=False, **shared)
+            elif setting.several:
+                shared |= {"choices": setting.choices, "required": False, "widget": forms.CheckboxSelectMultiple}
+                self.fields[setting.name] = forms.MultipleChoiceField(**shared)
             else:
-                self.fields[setting.name] = forms.ChoiceField(choices=[("", "—"), *setting.choices], **shared)
+                choices = [("", setting.blank or "—"), *setting.choices]
+                shared["required"] = not setting.blank
+                self.fields[setting.name] = forms.ChoiceField(choices=choices, **shared)
             if self.job is not None:
-                self.initial.setdefault(setting.name, self.job.settings.get(setting.name))
+                stored = self.job.settings.get(setting.name)
+                shown = [str(value) for value in stored or ()] if setting.several else stored
+                self.initial.setdefault(setting.name, shown)
             names.append(setting.name)
         return names
 

@@ -45,6 +45,7 @@ class Claimed:
     remote: dict[str, Any] | None
     # When its first upload began; None before that.
     uploaded_at: datetime | None = None
+    record_type: str = RecordType.CALL.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,14 @@ class Hold:
     detail: str
 
 
-Verdict = Go | Refuse | Hold
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A rate of the tenant says not now: the record is looked at again after ``delay_s`` seconds. Nothing is burnt."""
+
+    delay_s: float
+
+
+Verdict = Go | Refuse | Hold | PutOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +106,29 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting of a kind in the job form: a choice, or a switch when ``choices`` is None."""
+    """One setting of a kind in the job form: a choice, ``several`` of them, or a switch when ``choices`` is None.
+
+    ``blank`` is the label of no choice, where that is one, too.
+    """
 
     name: str
     label: str
     choices: Sequence[tuple[str, str]] | None = None
     help_text: str = ""
+    several: bool = False
+    blank: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The facts of "Why?" as of now: the kind's own checks, filters, and the request that would be made of ``meter``."""
+    """The facts of "Why?" as of now: the kind's own checks, filters, and the request that would be made of ``meter``.
+
+    ``meter`` None: the kind asks the ledger for nothing beforehand.
+    """
 
     checks: tuple[Check, ...]
     filters: tuple[GateResult, ...]
-    meter: Meter
+    meter: Meter | None
     user_id: uuid.UUID | None
     amount: int
     problem: str = ""
@@ -154,6 +170,7 @@ class Stored:
     record_id: uuid.UUID
     at: datetime
     seconds: int
+    record_type: str = RecordType.CALL.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +190,29 @@ class StillPending:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The result, for the kind's own ``commit``."""
+    """The result, for the kind's own ``commit``; ``detail`` and ``trace`` are for the record's history."""
 
     result: Any
+    detail: str = ""
+    trace: tuple[GateResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Troubled:
-    """The engine raised; its class decides what follows."""
+    """The engine raised; its class decides what follows.
+
+    A kind whose records are made up of parts returns what is done of them as ``result``, which is committed whatever
+    follows. ``partly``: enough is done that the record is completed when the rest is given up.
+    ``reason`` and ``skipped`` say how a record ends whose trouble is final, where the class says too little.
+    """
 
     error: EngineError
+    result: Any = None
+    partly: bool = False
+    detail: str = ""
+    trace: tuple[GateResult, ...] = ()
+    reason: str = ""
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +232,13 @@ class KindPaused(Exception):
 class KindSession(Protocol):
     """A kind opened for one pass or one clean-up.
 
-    ``circuit`` names the engine whose failures are counted together, as ``KIND:ENGINE``.
+    ``circuit`` names the engine whose failures are counted together, as ``KIND:ENGINE``. ``many_requests``: one step of a
+    record makes several requests, each of which the session itself gives its time, and leaves nothing at the provider.
     """
 
     concurrency: int
     circuit: str
+    many_requests: bool
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
         """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``.
@@ -223,8 +255,8 @@ class KindSession(Protocol):
         """Close them."""
         ...
 
-    async def submit(self, record: Claimed, payload: Any) -> Submitted:
-        """Hand the work to the provider under ``record.reference``. Raises EngineError."""
+    async def submit(self, record: Claimed, payload: Any) -> Submitted | Finished | Troubled:
+        """Hand the work to the provider under ``record.reference``, or do it at once. Raises EngineError."""
         ...
 
     async def advance(self, record: Claimed, payload: Any) -> StillPending | Finished:
@@ -242,9 +274,10 @@ class KindSession(Protocol):
         """Delete the remote job; twice is fine. Raises EngineError."""
         ...
 
-    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
+    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> Mapping[int, Sequence[GateResult]]:
         """Write results and charge what was reserved, inside the tenant and the transaction of the record states.
 
+        Returns by record what else stands in its history.
         What was reserved for records that end without a result is released by the caller.
         """
         ...
@@ -267,11 +300,17 @@ class Kind(Protocol):
 
     key: str
     label: str | Promise
-    record_type: RecordType
+    record_types: tuple[RecordType, ...]
     filter_fields: Mapping[str, FilterField]
     # The filter field on the day that a conversation began.
     start_day_field: str
-    completed_event: Event
+    # What is published of completed records; None for kinds that publish nothing.
+    completed_event: Event | None
+    # True when an event about a record that has ended here starts it anew, because what it is about has changed.
+    takes_again: bool
+
+    # The clauses that the form of a new job begins with; None: those that the guide advises for recordings.
+    advised: Sequence[Mapping[str, Any]] | None
 
     def clean_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validate the kind's settings of a job. Raises InvalidInput naming the field."""
@@ -325,8 +364,12 @@ class Kind(Protocol):
         filters: Sequence[Mapping[str, Any]],
         *,
         request_timeout_s: int | None = None,
+        conversation_timeout_s: float | None = None,
     ) -> KindSession:
-        """Open for a pass; ``request_timeout_s`` replaces the engine's own timeout. Raises KindPaused."""
+        """Open for a pass; ``request_timeout_s`` replaces the engine's own timeout. Raises KindPaused.
+
+        ``conversation_timeout_s`` counts from the first upload; only sessions of many requests need to heed it.
+        """
         ...
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> KindSession:

@@ -164,8 +164,8 @@ def _sample(kind: Kind, question: Question) -> list[tuple[uuid.UUID, uuid.UUID]]
     if question.access_scope in (AccessScope.ONE_TENANT, AccessScope.TENANT_GROUPS):
         named = [uuid.UUID(tenant_id) for tenant_id in question.tenant_ids]
         return _newest_of(kind, question, [pk for pk in named if reach is None or pk in reach][:TENANTS])
-    pending = QueueItem.objects.filter(queue=question.queue, record_type=kind.record_type)
-    taken = Record.objects.filter(record_type=kind.record_type)
+    pending = QueueItem.objects.filter(queue=question.queue, record_type__in=kind.record_types)
+    taken = Record.objects.filter(record_type__in=kind.record_types)
     if reach is not None:
         pending, taken = pending.filter(tenant__in=reach), taken.filter(tenant__in=reach)
     if question.access_scope == AccessScope.TENANTS_ONLY:
@@ -184,12 +184,12 @@ NEWEST_OF = """
 SELECT tenant.id, found.record_id FROM unnest(%(tenants)s::uuid[]) AS tenant(id)
 CROSS JOIN LATERAL (
     (SELECT record_id FROM queues_queueitem
-     WHERE queue_id = %(queue)s AND tenant_id = tenant.id AND record_type = %(type)s
+     WHERE queue_id = %(queue)s AND tenant_id = tenant.id AND record_type = ANY(%(types)s)
      ORDER BY record_id DESC LIMIT %(each)s)
     UNION
     (SELECT taken.record_id FROM unnest(%(jobs)s::bigint[]) AS job(id) CROSS JOIN LATERAL (
         SELECT record_id FROM jobs_record
-        WHERE job_id = job.id AND tenant_id = tenant.id AND record_type = %(type)s
+        WHERE job_id = job.id AND tenant_id = tenant.id AND record_type = ANY(%(types)s)
         ORDER BY record_id DESC LIMIT %(each)s) AS taken)
     ORDER BY record_id DESC LIMIT %(each)s
 ) AS found
@@ -204,7 +204,7 @@ def _newest_of(kind: Kind, question: Question, tenants: Sequence[uuid.UUID]) -> 
     values: dict[str, Any] = {
         "tenants": list(tenants),
         "queue": question.queue,
-        "type": kind.record_type.value,
+        "types": [each.value for each in kind.record_types],
         "jobs": list(jobs[:JOBS]),
         "each": -(-SAMPLE // len(tenants)),
     }

@@ -161,9 +161,11 @@ def checked_values(
 def _check_queues(source: ProcessingQueue | None, publish_to: Sequence[ProcessingQueue], kind: Kind) -> None:
     if source is not None and source in publish_to:
         raise InvalidInput("publish_to", _("A job cannot publish to the queue it reads: it would never end."))
-    if source is not None and source.record_type != kind.record_type:
+    if source is not None and source.record_type not in kind.record_types:
         raise InvalidInput("source_queue", _("The queue collects records of another type."))
-    if any(queue.record_type != kind.record_type for queue in publish_to):
+    if publish_to and kind.completed_event is None:
+        raise InvalidInput("publish_to", _("A job of this type publishes to no queue."))
+    if any(queue.record_type not in kind.record_types for queue in publish_to):
         raise InvalidInput("publish_to", _("A queue of the list collects records of another type."))
 
 

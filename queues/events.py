@@ -15,6 +15,11 @@ class RecordType(models.TextChoices):
     INTEGRATION_EVENT = "integration_event", _("Integration events")
 
     @property
+    def takes(self) -> "frozenset[RecordType]":
+        """What a queue of this type may collect: a queue of conversations also takes calls, which are conversations."""
+        return frozenset({RecordType.CALL, self} if self == RecordType.CONVERSATION else {self})
+
+    @property
     def has_events(self) -> bool:
         """False for types that no event is about: jobs publish them to their queues."""
         return self in _types_with_events()

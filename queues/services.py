@@ -81,7 +81,7 @@ def _listening(tenant: Tenant, event: Event) -> list[int]:
         | Q(scope=QueueScope.ONE_TENANT, tenant=tenant)
         | Q(scope=QueueScope.TENANT_GROUPS, tenant_groups__tenants=tenant),
         enabled=True,
-        record_type=event.record_type,
+        record_type__in=[kind for kind in RecordType if event.record_type in kind.takes],
         events__contains=[event.value],
     )
     return sorted(set(listening.values_list("pk", flat=True)))
@@ -208,7 +208,7 @@ def _check(values: dict[str, Any], tenant_groups: Sequence[TenantGroup]) -> None
 
 def check_events(record_type: str, events: Sequence[str]) -> None:
     """Raise InvalidInput unless a queue of the record type may have these events: none, if jobs publish to it."""
-    if any(Event(event).record_type != record_type for event in events):
+    if any(Event(event).record_type not in RecordType(record_type).takes for event in events):
         raise InvalidInput("events", _("All events must belong to the record type of the queue."))
 
 

@@ -2,8 +2,7 @@
 
 import uuid
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -72,21 +71,3 @@ def filter_facts(tenant: Tenant, call: CallFacts, licensed: set[uuid.UUID]) -> d
         "call.transcription": call.transcription_state,
         "call.start_weekday": str(start.isoweekday() % 7),
     }
-
-
-def started_between(filters: Sequence[Mapping[str, Any]], tenant: Tenant) -> tuple[datetime | None, datetime | None]:
-    """The moments between which a call begins that meets the clauses on the start date: first inclusive, last not."""
-    zone = zoneinfo.ZoneInfo(tenant.time_zone)
-    low: date | None = None
-    high: date | None = None
-    for clause in filters:
-        if clause["field"] != START_DAY or clause["op"] not in ("between", "is"):
-            continue
-        value = clause["value"]
-        first, last = map(date.fromisoformat, value if clause["op"] == "between" else (value, value))
-        low = first if low is None else max(low, first)
-        high = last if high is None else min(high, last)
-    start = None if low is None else datetime.combine(low, time(), zone)
-    # The year 9999 has no day behind its last one.
-    end = None if high is None or high == date.max else datetime.combine(high + timedelta(days=1), time(), zone)
-    return start, end

@@ -22,7 +22,7 @@ from conversations.services import NewTranscript, retag_calls, set_transcription
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
 from jobs.custom_fields import custom_facts, refusal_text
-from jobs.filters import judge_filters
+from jobs.filters import days_between, judge_filters
 from jobs.kinds import (
     Check,
     Claimed,
@@ -42,6 +42,7 @@ from jobs.kinds import (
     Walk,
 )
 from jobs.models import Record
+from licensing.gates import GateResult
 from licensing.ledger import Denied, foretell_each, reserve, settle
 from licensing.ledger import Request as LedgerRequest
 from licensing.models import Bundle, Meter
@@ -51,7 +52,7 @@ from tenants.keys import data_key
 from tenants.models import Tenant
 from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
 from transcription.engines.base import SpeechEngine as Adapter
-from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts, started_between
+from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for, circuit_key, open_circuits
 from transcription.services import pause_engine, report_failing
@@ -80,7 +81,9 @@ class TranscriptionKind:
 
     key = "transcription"
     label = gettext_lazy("Transcription")
-    record_type = RecordType.CALL
+    record_types = (RecordType.CALL,)
+    takes_again = False
+    advised = None
     completed_event = Event.CALL_TRANSCRIPTION_COMPLETED
     filter_fields = FILTER_FIELDS
     start_day_field = START_DAY
@@ -159,7 +162,7 @@ class TranscriptionKind:
         if walk.order == Order.CHANGED:
             calls = calls_by_change(after=walk.after, since=walk.since, until=walk.until, count=walk.count)
         else:
-            started = started_between(filters, tenant)
+            started = days_between(filters, START_DAY, tenant.time_zone)
             calls = calls_by_start(after=walk.after, stored_until=walk.until, started=started, count=walk.count)
         return [Stored(call.call_id, call.at, _metered_seconds(call.duration_ms)) for call in calls]
 
@@ -174,6 +177,7 @@ class TranscriptionKind:
         filters: Sequence[Mapping[str, Any]],
         *,
         request_timeout_s: int | None = None,
+        conversation_timeout_s: float | None = None,
     ) -> "TranscriptionSession":
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
         engine = _engine(job_settings)
@@ -208,6 +212,8 @@ class TranscriptionKind:
 
 class TranscriptionSession:
     """One engine, opened for a pass or a clean-up."""
+
+    many_requests = False
 
     def __init__(
         self,
@@ -316,7 +322,7 @@ class TranscriptionSession:
         """Delete the job at the provider."""
         await self.adapter.cleanup(_remote(remote))
 
-    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> None:
+    def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> Mapping[int, Sequence[GateResult]]:
         """Store the transcripts and charge for them, in the transaction of the record states."""
         if finished:
             store_transcripts(
@@ -328,6 +334,7 @@ class TranscriptionSession:
                 meter=Meter.TRANSCRIPTION_SECONDS,
                 keys=[(record.id, record.generation) for record, _result in finished],
             )
+        return {}
 
     def usable(self) -> bool:
         """True while the engine is as it was when the session was made."""

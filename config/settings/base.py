@@ -274,7 +274,10 @@ ALLOW_STORAGE_SOURCE = env("PARLANCE_ALLOW_STORAGE_SOURCE", "0") == "1"
 JOB_FORM_WAIT_S = 2.0
 
 # --- Registries of dotted paths (architecture §2), verified by system checks. ---
-JOB_KINDS = {"transcription": "transcription.kind.TranscriptionKind"}
+JOB_KINDS = {
+    "transcription": "transcription.kind.TranscriptionKind",
+    "aiassistant": "aiassistant.kind.AIKind",
+}
 # Who reads which queue, for the pages of queues.
 QUEUE_READERS = "jobs.reading.readings_for"
 # Values that differ whenever what readers do has changed, so that unchanged pages of queues cost next to nothing.

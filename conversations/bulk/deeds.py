@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.permissions import Permission
-from conversations.models import SPOKEN, TranscriptionState
+from conversations.models import SPOKEN, WRITTEN, TranscriptionState
 from conversations.selectors import within
 
 
@@ -68,6 +68,19 @@ DEEDS: dict[str, Deed] = {
         Permission.CALLS_EDIT_OTHERS,
         "calls.queued",
         fit=SPOKEN & ~Q(transcription_state__in=[TranscriptionState.COMPLETED, TranscriptionState.IN_PROGRESS]),
+    ),
+    "analyse": Deed(
+        _("Reprocess with AI"),
+        _(
+            "The conversations go into the queues that collect transcripts and threads, and AI jobs ask their tasks about "
+            "them again. What has not changed since is not asked, and not paid, a second time, unless the job says so; "
+            "values that people pinned stay."
+        ),
+        "refresh",
+        Permission.CALLS_EDIT_OWN,
+        Permission.CALLS_EDIT_OTHERS,
+        "calls.analysed",
+        fit=WRITTEN | Q(transcription_state=TranscriptionState.COMPLETED),
     ),
     "delete": Deed(
         _("Delete"),

@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.services import append
 from conversations.bulk.choosing import Choice, begin, keep, stamp_of, unbegin
 from conversations.bulk.deeds import DEEDS
+from conversations.executions import erase_texts
 from conversations.fields.editing import erase_values
 from conversations.metadata import MAX_TAGS, check_tag
 from conversations.models import Call, Recording
@@ -113,6 +114,17 @@ def _process(calls: list[Call], _tag: str) -> list[Call]:
     return calls
 
 
+def _analyse(calls: list[Call], _tag: str) -> list[Call]:
+    tenant, reached = current_tenant(), []
+    for event, written in ((Event.CALL_TRANSCRIPTION_COMPLETED, False), (Event.CONVERSATION_UPDATED, True)):
+        group = [call for call in calls if call.is_written == written]
+        if group and put_again(tenant=tenant, event=event, record_ids=[call.pk for call in group]):
+            reached += group
+    if not reached:
+        raise Conflict(_("No enabled queue collects transcripts and threads of this organisation."))
+    return reached
+
+
 def _delete(calls: list[Call], _tag: str) -> list[Call]:
     tenant, ids = current_tenant(), [call.pk for call in calls]
     keys = list(Recording.objects.filter(call__in=ids).values_list("storage_key", flat=True))
@@ -120,6 +132,7 @@ def _delete(calls: list[Call], _tag: str) -> list[Call]:
     written = sorted(call.pk for call in calls if call.is_written)
     erase_values(RecordType.CALL, spoken)
     erase_values(RecordType.CONVERSATION, written)
+    erase_texts(ids)
     Call.objects.filter(pk__in=ids).delete()
     publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=spoken)
     publish(tenant=tenant, event=Event.CONVERSATION_DELETED, record_ids=written)
@@ -127,4 +140,4 @@ def _delete(calls: list[Call], _tag: str) -> list[Call]:
     return calls
 
 
-ACTS = {"tag": _tag, "untag": _untag, "process": _process, "delete": _delete}
+ACTS = {"tag": _tag, "untag": _untag, "process": _process, "analyse": _analyse, "delete": _delete}

@@ -16,9 +16,10 @@ from jobs.passes.runs import log
 
 # While an engine fails now and then, its row is written at most so often by one pass.
 COUNT_EVERY_S = 0.5
-# Codes of errors that were found before the provider was asked, or in our own code around it: they say nothing of it.
+# Codes of errors that were found before the provider was asked, in our own code around it, or of another engine than
+# that of the circuit: they say nothing of it.
 OUR_FAULT = "unexpected"
-SILENT = frozenset({OUR_FAULT, "audio_unavailable", "engine_changed"})
+SILENT = frozenset({OUR_FAULT, "audio_unavailable", "engine_changed", "other_engine"})
 
 
 class Breaker:

@@ -157,18 +157,21 @@ class ChangeWriter:
 
     def _write_inside(self, tenant: Tenant, ours: list[Change]) -> None:
         """What the tenant's own rows and queues get to see of its changes."""
-        self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
+        told = self.session.commit(tenant, [(c.record, c.result) for c in ours if c.result is not None])
+        for change in ours:
+            change.told = [line.line() for line in told.get(change.record.id, ())]
         self.kind.mark(tenant, {c.record.record_id: (c.state, c.reason) for c in ours})
         completed = [c.record.record_id for c in ours if c.state == Record.State.COMPLETED]
         if completed and (self.job.clear_tag or self.job.assign_tag):
             self.kind.tag(tenant, completed, clear=self.job.clear_tag, assign=self.job.assign_tag)
-        put(
-            tenant=tenant,
-            queue_ids=self._queues() if completed else [],
-            record_type=self.kind.record_type,
-            record_ids=completed,
-            event=self.kind.completed_event,
-        )
+        if completed and self.kind.completed_event is not None:
+            put(
+                tenant=tenant,
+                queue_ids=self._queues(),
+                record_type=self.kind.completed_event.record_type,
+                record_ids=completed,
+                event=self.kind.completed_event,
+            )
 
     def _queues(self) -> list[int]:
         """Where completed records go on to, as it is now; asked once a second at most."""
@@ -193,7 +196,7 @@ class ChangeWriter:
                 at=now,
                 step=c.step,
                 detail=c.detail[:500],
-                trace=c.trace,
+                trace=[*c.trace, *c.told],
             )
             for c in ours
             if c.step

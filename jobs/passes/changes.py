@@ -6,7 +6,7 @@ from typing import Any
 
 from core.circuits import FIRST_PAUSE_S
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
-from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, Refuse, StillPending, Submitted, Troubled
+from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, PutOff, Refuse, StillPending, Submitted, Troubled
 from jobs.models import JobDefinition, LogEntry, Record
 from jobs.passes import waiting
 
@@ -63,6 +63,8 @@ class Change:
     detail: str = ""
     severity: str = ""
     trace: list[dict[str, Any]] = field(default_factory=list)
+    # What storing the result added to that.
+    told: list[dict[str, Any]] = field(default_factory=list)
     result: Any = None
     discard: list[dict[str, Any]] = field(default_factory=list)
     # Seconds of each stage (``jobs.figures.histogram``), once it is written that a live record was completed.
@@ -150,6 +152,11 @@ def in_time(change: Change, limits: Limits, now: datetime) -> Change:
     return change
 
 
+def put_off(record: Claimed, verdict: PutOff) -> Change:
+    """The tenant's rate of this kind of work is used up for now."""
+    return postponed(record, Record.Wait.RATE_TENANT, verdict.delay_s)
+
+
 def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
     """The circuit of the engine is open: the record waits, and the failure is the engine's and burns no attempt.
 
@@ -163,6 +170,7 @@ def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
     if isinstance(outcome, Troubled):
         change.errors += 1
         change.last_error, change.detail, change.step = outcome.error.message, outcome.error.message, "error"
+        change.result, change.trace = outcome.result, [seen.line() for seen in outcome.trace]
     return change
 
 
@@ -182,8 +190,12 @@ def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float,
         return parked(record, outcome)
     if isinstance(outcome, Finished):
         change.checks += 1
-        change.result = outcome.result
-        return _end(change, Record.State.COMPLETED, "", "", "")
+        change.result, change.trace = outcome.result, [seen.line() for seen in outcome.trace]
+        if record.stage == Record.Stage.UPLOADING:
+            # Done at once: nothing was left at the provider under our reference.
+            change.uploads, change.reference = record.uploads + 1, ""
+        return _end(change, Record.State.COMPLETED, "", outcome.detail, "")
+    change.result, change.trace = outcome.result, [seen.line() for seen in outcome.trace]
     return _after_error(change, outcome, limits, jitter)
 
 
@@ -205,8 +217,12 @@ def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: floa
     given_up = change.attempts >= limits.max_attempts
     if treatment.resubmit:
         given_up = given_up or change.uploads >= MAX_UPLOADS
+    if (not treatment.retry or given_up) and outcome.partly:
+        return _end(change, Record.State.COMPLETED, "", outcome.detail or error.message, LogEntry.Severity.WARNING)
     if not treatment.retry or given_up:
-        return _end(change, Record.State.FAILED, treatment.reason, error.message, LogEntry.Severity.ERROR)
+        state = Record.State.SKIPPED if outcome.skipped else Record.State.FAILED
+        severity = LogEntry.Severity.WARNING if outcome.skipped else LogEntry.Severity.ERROR
+        return _end(change, state, outcome.reason or treatment.reason, error.message, severity)
     change.step, change.detail, change.severity = "error", error.message, LogEntry.Severity.WARNING
     change.wait, change.delay_s = _pause(treatment, outcome, change, limits, jitter)
     if treatment.resubmit:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from jobs.kinds import Claimed
+from jobs.kinds import Claimed, kind_of
 from jobs.models import JobDefinition, RecordEvent, Run
 from jobs.passes.turns import Turns, in_turns
 
@@ -70,8 +70,8 @@ WITH ranked AS (
             SELECT (SELECT id FROM jobs_record AS ended
                     WHERE ended.job_id = %(job)s AND ended.tenant_id = taken.tenant_id
                         AND ended.record_type = taken.record_type AND ended.record_id = taken.record_id)
-            FROM taken WHERE event = 'requeued'))
-            AND state IN ('failed', 'skipped')
+            FROM taken WHERE %(again)s OR event = 'requeued'))
+            AND (state IN ('failed', 'skipped') OR (%(again)s AND state = 'completed'))
         ORDER BY id FOR UPDATE))
     RETURNING id
 )
@@ -118,7 +118,7 @@ WHERE id = ANY(ARRAY(
         AND state = 'in_progress' AND next_at <= statement_timestamp()
     ORDER BY id FOR UPDATE SKIP LOCKED))
 RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts, checks, errors, crashes,
-    reference, uploaded_at, remote::text
+    reference, record_type, uploaded_at, remote::text
 """
 
 # While backfill is held back, of its lane only what is under way is claimed.
@@ -175,10 +175,17 @@ def take_from_queue(
 
     Delete and insert are one statement: a crash leaves an item or a record, never both or none. An item whose record
     this job already has is dropped: final states are left only by a person's Retry (domain §4.8), or by his Requeue,
-    for which such an item stands. Nothing is taken from a paused queue, and nothing of the tenants ``shut``.
+    for which such an item stands; jobs of a kind that ``takes_again`` take every item so, also of completed records. Nothing is taken from a paused queue, and nothing of the tenants ``shut``.
     """
     stored = 0
-    values: dict[str, Any] = {"queue": job.source_queue_id, "job": job.pk, "run": run.pk, "until": until}
+    again = kind_of(job).takes_again
+    values: dict[str, Any] = {
+        "queue": job.source_queue_id,
+        "job": job.pk,
+        "run": run.pk,
+        "until": until,
+        "again": again,
+    }
 
     def take(portion: dict[str, Any]) -> list[uuid.UUID]:
         nonlocal stored
@@ -260,8 +267,8 @@ def _deaths(number: int) -> str:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    *columns, uploaded_at, remote = row
-    columns += [json.loads(remote) if remote else None, uploaded_at]
+    *columns, record_type, uploaded_at, remote = row
+    columns += [json.loads(remote) if remote else None, uploaded_at, record_type]
     return Claimed(*columns)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.kinds import Claimed, Go, Hold, KindSession, Refuse, Troubled, Verdict
+from jobs.kinds import Claimed, Go, Hold, KindSession, PutOff, Refuse, Troubled, Verdict
 from jobs.models import JobDefinition, Record
 from jobs.passes.applying import DATABASE_IS_AWAY
-from jobs.passes.changes import MAX_CRASHES, Change, after, crashed, held, limited, limits_of, overdue, refused
+from jobs.passes.changes import MAX_CRASHES, Change, after, crashed, held, limited, limits_of, overdue, put_off, refused
 from jobs.scopes import scope_of
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
@@ -61,6 +61,8 @@ class Judging:
                     ready.append((record, verdict))
                 elif isinstance(verdict, Hold):
                     changes.append(limited(record, verdict, timezone.now()))
+                elif isinstance(verdict, PutOff):
+                    changes.append(put_off(record, verdict))
                 else:
                     changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
         return ready, changes

@@ -25,6 +25,7 @@ from jobs.passes.changes import (
     Change,
     after,
     in_time,
+    limits_of,
     parked,
     postponed,
 )
@@ -71,7 +72,12 @@ def run_pass(job_id: int) -> bool:
     if job is None or stopping():
         return False
     try:
-        session = kind_of(job).session(job.settings, job.filters, request_timeout_s=job.request_timeout_s)
+        session = kind_of(job).session(
+            job.settings,
+            job.filters,
+            request_timeout_s=job.request_timeout_s,
+            conversation_timeout_s=limits_of(job).conversation_s,
+        )
     except KindPaused as paused:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
@@ -257,7 +263,8 @@ class PassRunner:
             for record, verdict in ready:
                 task = asyncio.get_running_loop().create_task(self._work(record, verdict))
                 self.in_work[task] = InWork(record, verdict.weight_s)
-                self.judging.remember(record, verdict)
+                if not self.session.many_requests:
+                    self.judging.remember(record, verdict)
 
         loop.run(launch())
 
@@ -272,12 +279,15 @@ class PassRunner:
         if self.misconfigured or (self.breaker.open and not self.breaker.probing):
             return NotSent(self.misconfigured)
         self.sent.add(record.id)
-        limit = asyncio.timeout(self.job.request_timeout_s)
+        limit = asyncio.timeout(None if self.session.many_requests else self.job.request_timeout_s)
         try:
             async with limit:
                 if record.stage == Record.Stage.CHECKING:
                     return await self.session.advance(record, verdict.payload)
-                return await self.session.submit(record, verdict.payload)
+                outcome = await self.session.submit(record, verdict.payload)
+                if isinstance(outcome, Troubled) and outcome.error.error_class == ErrorClass.CONFIG:
+                    self.misconfigured = True
+                return outcome
         except EngineError as error:
             # The others that wait at the gate would only hear the same.
             self.misconfigured = self.misconfigured or error.error_class == ErrorClass.CONFIG

@@ -34,9 +34,9 @@ STORE = """
 WITH stored AS (
     INSERT INTO jobs_record (job_id, tenant_id, record_type, record_id, generation, state, stage, reason, uploads,
         attempts, checks, errors, crashes, fence, next_at, wait, reference, last_error, run_id, created_at, mark_due, lane)
-    SELECT %(job)s, %(tenant)s, %(record_type)s, record_id, 1, 'in_progress', 'new', '', 0,
+    SELECT %(job)s, %(tenant)s, record_type, record_id, 1, 'in_progress', 'new', '', 0,
         0, 0, 0, 0, 0, statement_timestamp(), '', '', '', %(run)s, statement_timestamp(), false, %(lane)s
-    FROM unnest(%(ids)s::uuid[]) AS found(record_id)
+    FROM unnest(%(ids)s::uuid[], %(types)s::text[]) AS found(record_id, record_type)
     ON CONFLICT (job_id, tenant_id, record_type, record_id) DO NOTHING
     RETURNING record_id
 )
@@ -167,7 +167,8 @@ def _opens_again(job: JobDefinition) -> bool:
 
 def _of_job(job: JobDefinition, tenant: Tenant, found: list[Stored]) -> Any:
     ids = [row.record_id for row in found]
-    return Record.objects.filter(job=job, tenant=tenant, record_type=kind_of(job).record_type, record_id__in=ids)
+    types = kind_of(job).record_types
+    return Record.objects.filter(job=job, tenant=tenant, record_type__in=types, record_id__in=ids)
 
 
 def _advance(
@@ -216,14 +217,15 @@ def _store(job: JobDefinition, run: Run, tenant: Tenant, rows: list[Stored]) -> 
     """New records, and ended ones again where the job says so; return how many of each."""
     if not rows:
         return 0, 0
+    ordered = sorted(rows, key=lambda row: row.record_id)
     lane = Record.Lane.LIVE if job.data_source == DataSource.STORAGE else Record.Lane.BACKFILL
     values: dict[str, Any] = {
         "job": job.pk,
         "tenant": tenant.pk,
-        "record_type": str(kind_of(job).record_type),
         "run": run.pk,
         "lane": lane.value,
-        "ids": sorted(row.record_id for row in rows),
+        "ids": [row.record_id for row in ordered],
+        "types": [row.record_type for row in ordered],
     }
     with connection.cursor() as cursor:
         cursor.execute(STORE, values)

@@ -1,0 +1,271 @@
+"""What a pass does with a batch of conversations before it asks: the first three of A2's five steps, and the rails.
+
+Everything is read in a fixed number of queries for the batch, inside the tenant. What is decided is pure. Each step
+leaves a line for "Why?".
+"""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from aiassistant.choosing import Obstacle
+from aiassistant.executing.asking import begin
+from aiassistant.executing.engines import Engines
+from aiassistant.executing.models import Execution
+from aiassistant.executing.prompts import Line, Subject, key_of, lines_of
+from aiassistant.executing.running import Ran
+from aiassistant.executing.variables import field_values, own_values
+from aiassistant.facts import FILTER_FIELDS, filter_facts
+from aiassistant.library.definitions import AppliesTo, TaskDefinition
+from aiassistant.library.selectors import tasks_for
+from conversations.field_models import FieldValue
+from conversations.texts import ConversationText, TextFacts, text_facts, texts_of
+from core.outcomes import EngineError, ErrorClass, Reason
+from engines.selectors import EngineUnusable
+from jobs.custom_fields import custom_facts, refusal_text
+from jobs.filters import judge_filters
+from jobs.kinds import Claimed, Refuse
+from jobs.models import Record
+from licensing.gates import GateResult
+from licensing.models import Bundle
+from licensing.selectors import licensed_users
+from queues.events import RecordType
+from tenants.models import Tenant
+
+# A task whose engine is paused or failing is looked at again after so many seconds.
+PAUSED_S = 300.0
+Trace = tuple[GateResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a job says: ``tasks`` None is all of them; ``together`` may share requests; ``anew`` asks whatever is known."""
+
+    tasks: frozenset[int] | None = None
+    together: bool = False
+    anew: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Settings":
+        """From the settings of a job."""
+        chosen = values.get("tasks") or []
+        return cls(frozenset(chosen) or None, bool(values.get("together")), bool(values.get("anew")))
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be done for one conversation.
+
+    ``rans`` are to be asked; ``ended`` failed or wait without having been asked; ``known`` names the tasks that need not be
+    asked, because the same question was answered before. ``lines`` are the conversation as models see it.
+    """
+
+    subject: Subject
+    facts: TextFacts
+    rans: list[Ran] = field(default_factory=list)
+    ended: list[Ran] = field(default_factory=list)
+    known: list[TaskDefinition] = field(default_factory=list)
+    trace: list[GateResult] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """The facts of a batch of conversations of one tenant."""
+
+    facts: Mapping[uuid.UUID, TextFacts]
+    tasks: tuple[TaskDefinition, ...]
+    licensed: Collection[uuid.UUID]
+    custom: Mapping[uuid.UUID, Mapping[str, Any]]
+
+    @classmethod
+    def load(
+        cls,
+        tenant: Tenant,
+        record_ids: Sequence[uuid.UUID],
+        filters: Sequence[Mapping[str, Any]],
+        chosen: frozenset[int] | None,
+    ) -> "Batch":
+        """Facts, tasks, licences and the custom fields that filters ask about."""
+        facts = text_facts(record_ids)
+        tasks = tuple(t for t in tasks_for([tenant])[tenant.pk] if chosen is None or t.task_id in chosen)
+        users = {fact.user_id for fact in facts.values() if fact.user_id is not None}
+        asked = [*filters, *(clause for task in tasks for clause in task.filters)]
+        custom: dict[uuid.UUID, Mapping[str, Any]] = {}
+        for kind in (RecordType.CALL, RecordType.CONVERSATION):
+            ids = [pk for pk, fact in facts.items() if fact.record_type == kind]
+            custom |= custom_facts(tenant, kind, ids, asked) if ids else {}
+        return cls(facts, tasks, licensed_users(users, Bundle.SPEECH_ANALYTICS), custom)
+
+    def judged(self, tenant: Tenant, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> "Judged":
+        """Eligibility, activation and filters of one conversation."""
+        fact = self.facts.get(record_id)
+        if fact is None:
+            return Judged(_refused(Reason.NO_TRANSCRIPT, _("The conversation does not exist any more")))
+        seen = _seen_text(fact)
+        step = GateResult("step:eligibility", fact.has_text, seen, _("a transcript or messages"))
+        if not fact.has_text:
+            return Judged(_refused(Reason.NO_TRANSCRIPT, str(Reason.NO_TRANSCRIPT.label), step))
+        names = ", ".join(task.title for task in self.tasks)
+        active = GateResult("step:activation", bool(self.tasks), names or _("none"), _("at least one enabled task"))
+        if not self.tasks:
+            return Judged(_refused(Reason.TASK_DISABLED, _("No task is enabled for the organisation"), step, active))
+        known = {**filter_facts(tenant, fact, self.licensed), **self.custom[record_id]}
+        reason, trace = judge_filters(filters, known)
+        if reason is not None:
+            return Judged(_refused(reason, refusal_text(reason, trace, FILTER_FIELDS), step, active, *trace))
+        fit, lines = [], [step, active, *trace]
+        for task in self.tasks:
+            problem = _unfit(task, fact) or _filtered(task, known)
+            lines.append(GateResult("step:filters", not problem, f"{task.title}: {problem or _('met')}", _("all met")))
+            fit += [] if problem else [task]
+        if not fit:
+            text = _("No task is meant for this conversation")
+            return Judged(_refused(f"{Reason.FILTERED}:task", text, *lines))
+        return Judged(None, tuple(fit), tuple(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Why a conversation is left out, or the tasks that are meant for it."""
+
+    refusal: Refuse | None
+    tasks: tuple[TaskDefinition, ...] = ()
+    trace: Trace = ()
+
+
+def plans_of(
+    tenant: Tenant,
+    records: Sequence[Claimed],
+    filters: Sequence[Mapping[str, Any]],
+    engines: Engines,
+    settings: Settings,
+) -> dict[int, Refuse | Plan]:
+    """For each record why it ends here, or what is to be asked about it."""
+    ids = [record.record_id for record in records]
+    batch = Batch.load(tenant, ids, filters, settings.tasks)
+    judged = {record.id: batch.judged(tenant, filters, record.record_id) for record in records}
+    fit = [record.record_id for record in records if judged[record.id].refusal is None]
+    texts = texts_of(fit) if fit else {}
+    values = field_values(tenant, batch.tasks, fit)
+    found: dict[int, Refuse | Plan] = {}
+    for record in records:
+        one, text = judged[record.id], texts.get(record.record_id)
+        if one.refusal is not None or text is None:
+            found[record.id] = one.refusal or _refused(Reason.NO_TRANSCRIPT, str(Reason.NO_TRANSCRIPT.label))
+            continue
+        fact = batch.facts[record.record_id]
+        found[record.id] = _plan(tenant, one, text, fact, values[record.record_id], engines)
+    _leave_out_known(records, [found[record.id] for record in records], settings.anew)
+    return found
+
+
+def _plan(
+    tenant: Tenant,
+    judged: Judged,
+    text: ConversationText,
+    facts: TextFacts,
+    values: Mapping[str, str],
+    engines: Engines,
+) -> Plan:
+    plan = Plan(Subject(text, own_values(tenant, facts, text, timezone.now()) | dict(values)), facts)
+    plan.trace = list(judged.trace)
+    lines = lines_of(text.turns)
+    for task in judged.tasks:
+        _add(plan, task, tenant, lines, engines)
+    return plan
+
+
+def _add(plan: Plan, task: TaskDefinition, tenant: Tenant, lines: Sequence[Line], engines: Engines) -> None:
+    """The execution of one task, or why its engine cannot be asked."""
+    choice = engines.choose(tenant, task.engine_id)
+    engine = choice.engine
+    if engine is None or choice.obstacle in {Obstacle.MISSING, Obstacle.NOT_ALLOWED, Obstacle.DISABLED}:
+        plan.trace.append(GateResult("step:engine", False, f"{task.title}: {_told(choice.obstacle)}", _("enabled")))
+        return
+    try:
+        target = engines.target(choice, task.model)
+    except EngineUnusable as error:
+        plan.trace.append(GateResult("step:engine", False, f"{task.title}: {error}", _("enabled")))
+        return
+    key = key_of(task, plan.subject, lines, engine=engine.pk, model=target.model)
+    ran = begin(task, target, key)
+    failing = engine.pk in engines.circuits and not engines.is_main(engine.pk)
+    if choice.obstacle == Obstacle.PAUSED or failing:
+        text = _("The engine of “%(task)s” is paused or fails; it is asked again later") % {"task": task.title}
+        ran.trouble(EngineError(ErrorClass.RATE, text, code="other_engine", retry_after=PAUSED_S))
+        ran.ended_at = ran.started_at
+        plan.ended.append(ran)
+    else:
+        plan.rans.append(ran)
+
+
+def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan], anew: bool) -> None:
+    """Take out what was answered before: the same key and its values, or this very generation. Two queries."""
+    plans = [(r, p) for r, p in zip(records, found, strict=True) if isinstance(p, Plan) and (p.rans or p.ended)]
+    if not plans:
+        return
+    ids = [record.record_id for record, _plan in plans]
+    wanted = {ran.task.version_id for _record, plan in plans for ran in (*plan.rans, *plan.ended)}
+    rows = Execution.objects.filter(
+        record_id__in=ids, task_version__in=wanted, tenant=plans[0][0].tenant_id, state=Execution.State.COMPLETED
+    )
+    names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing")
+    done = list(rows.values_list(*names))
+    kept = {row[0] for row in done if row[6] == row[7]}
+    kept |= set(
+        FieldValue.objects.filter(execution_id__in=[row[0] for row in done]).values_list("execution_id", flat=True)
+    )
+    same = {(row[1], row[3]) for row in done if row[0] in kept}
+    here = {(row[4], row[5], row[2]) for row in done}
+    for record, plan in plans:
+        for group in (plan.rans, plan.ended):
+            for ran in list(group):
+                mine = (record.id, record.generation, ran.task.version_id) in here
+                if mine or (not anew and (record.record_id, ran.key) in same):
+                    group.remove(ran)
+                    plan.known.append(ran.task)
+
+
+def _unfit(task: TaskDefinition, facts: TextFacts) -> str:
+    """Why the conversation is not for the task, by its kind and the task's rails; empty when it is."""
+    spoken = facts.record_type == RecordType.CALL
+    if task.applies_to == AppliesTo.VOICE and not spoken:
+        return _("only for calls")
+    if task.applies_to == AppliesTo.TEXT and spoken:
+        return _("only for text conversations")
+    seconds = None if facts.duration_ms is None else facts.duration_ms // 1000
+    if seconds is not None and seconds < task.limits.min_duration_s:
+        return _("%(n)s s are less than %(least)s s") % {"n": seconds, "least": task.limits.min_duration_s}
+    if facts.word_count < task.limits.min_words:
+        return _("%(n)s words are less than %(least)s") % {"n": facts.word_count, "least": task.limits.min_words}
+    return ""
+
+
+def _filtered(task: TaskDefinition, known: Mapping[str, Any]) -> str:
+    reason, trace = judge_filters(task.filters, known)
+    return "" if reason is None else refusal_text(reason, trace, FILTER_FIELDS)
+
+
+def _seen_text(fact: TextFacts) -> str:
+    if not fact.has_text:
+        return _("none")
+    values = {"n": fact.version, "words": fact.word_count}
+    if fact.record_type == RecordType.CALL:
+        return _("transcript version %(n)s of %(words)s words") % values
+    return _("messages version %(n)s of %(words)s words") % values
+
+
+def _told(obstacle: Obstacle | None) -> str:
+    words = {
+        Obstacle.NOT_ALLOWED: _("its engine is not for this organisation"),
+        Obstacle.DISABLED: _("its engine is disabled"),
+    }
+    return words.get(obstacle, _("no engine is named")) if obstacle is not None else _("no engine is named")
+
+
+def _refused(reason: str, detail: str, *trace: GateResult) -> Refuse:
+    return Refuse(Record.State.SKIPPED, str(reason)[:80], detail, trace)

@@ -1,0 +1,144 @@
+"""Several tasks of one conversation in one request, where the schema allows it.
+
+The answer has an object for each task. A task whose part cannot be used is asked alone, with all that belongs to it; so
+the worst that this can cost is one request.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.utils import timezone
+
+from aiassistant.engines.base import Completion, Finish, Message, Prompt
+from aiassistant.engines.extraction import NoObject, extract_object
+from aiassistant.engines.schemas import MAX_PROPERTIES, strict_schema
+from aiassistant.engines.tokens import calibrated, estimate_messages
+from aiassistant.executing.asking import ask, execute, fits, settle
+from aiassistant.executing.prompts import (
+    ANSWER_RULE,
+    DATA_RULE,
+    Subject,
+    block,
+    lines_of,
+    new_nonce,
+    request_of,
+    system_of,
+)
+from aiassistant.executing.running import Ask, Ran, shares
+from aiassistant.executing.suspicion import INJECTION, asks_something
+from aiassistant.library.outputs import judge
+from core.outcomes import TREATMENTS, EngineError
+
+MOST_TASKS = 8
+TOGETHER_RULE = "Several tasks are given. Answer each by itself, in the property that is named like the task."
+
+
+def batches(rans: Sequence[Ran], *, together: bool) -> list[list[Ran]]:
+    """The executions of one conversation, those that can share a request in one list.
+
+    They can when the engine reads messages, its settings for them are the same and all their properties fit into one
+    schema. The order stays, because later tasks may ask for what earlier ones said.
+    """
+    if not together:
+        return [[ran] for ran in rans]
+    found: list[list[Ran]] = []
+    for ran in rans:
+        last = found[-1] if found else []
+        if last and _likeness(last[0]) == _likeness(ran) and _room(last, ran):
+            last.append(ran)
+        else:
+            found.append([ran])
+    return found
+
+
+async def execute_together(rans: Sequence[Ran], subject: Subject, *, within_s: float | None = None) -> None:
+    """Bring executions that share a request to their ends; raises nothing."""
+    if len(rans) > 1:
+        await _first_request(rans, subject)
+    for ran in rans:
+        if ran.completed or ran.later is not None:
+            ran.ended_at = ran.ended_at or timezone.now()
+        else:
+            await execute(ran, subject, within_s=within_s)
+
+
+async def _first_request(rans: Sequence[Ran], subject: Subject) -> None:
+    """Ask all at once; what is answered well is settled, what has to wait is marked so, the others stay open."""
+    target = rans[0].target
+    lines = lines_of(subject.text.turns)
+    messages = _messages(rans, subject, block(lines, new_nonce()))
+    caps = [ran.task.params.max_output_tokens or target.adapter.max_output_tokens for ran in rans]
+    cap = min(sum(caps), target.adapter.max_output_tokens * 2)
+    if not fits(target, messages, cap, target.adapter.window):
+        return
+    schema = _schema({ran.task.key: strict_schema(ran.task.outputs) for ran in rans})
+    expected = estimate_messages(messages)
+    prompt = Prompt(
+        messages=messages,
+        schema=schema,
+        schema_name="tasks",
+        language=subject.text.language,
+        max_output_tokens=cap,
+        temperature=rans[0].task.params.temperature,
+        expected_tokens=calibrated(expected, target.calibration),
+        reference=str(rans[0].execution_id),
+    )
+    try:
+        completion = await ask(target, prompt, max(ran.task.limits.request_timeout_s for ran in rans))
+    except EngineError as error:
+        if TREATMENTS[error.error_class].retry:
+            for ran in rans:
+                ran.trouble(error)
+        return
+    latency = round((timezone.now() - rans[0].started_at).total_seconds() * 1000)
+    for place, (ran, usage) in enumerate(zip(rans, shares(completion.usage, len(rans)), strict=True)):
+        ran.shared = len(rans)
+        # The words of the request are kept once; its tokens teach nothing when they are divided.
+        sent = messages if place == 0 else ()
+        ran.asks.append(Ask("ask", usage, sent, completion.text, "", completion.model, latency // len(rans)))
+    _settle_all(rans, completion, subject, {INJECTION} if asks_something(line.text for line in lines) else set())
+
+
+def _settle_all(rans: Sequence[Ran], completion: Completion, subject: Subject, flags: set[str]) -> None:
+    answer = _object(completion)
+    for ran in rans:
+        ran.flags |= flags
+        part = answer.get(ran.task.key)
+        judged = judge(ran.task.outputs, part) if isinstance(part, Mapping) else None
+        if judged is not None and not judged.problems:
+            settle(ran, judged, subject)
+        else:
+            ran.asks[-1] = replace(ran.asks[-1], note="\n".join(judged.problems if judged else ("no answer",)))
+
+
+def _object(completion: Completion) -> Mapping[str, Any]:
+    if completion.finish != Finish.STOP:
+        return {}
+    try:
+        return completion.values if completion.values is not None else extract_object(completion.text)
+    except NoObject:
+        return {}
+
+
+def _messages(rans: Sequence[Ran], subject: Subject, transcript: str) -> tuple[Message, ...]:
+    systems = [f"# Task “{ran.task.key}”\n{system_of(ran.task, subject.values)}" for ran in rans]
+    asked = [f"# Task “{ran.task.key}”\n{request_of(ran.task, subject)}" for ran in rans]
+    system = "\n\n".join([TOGETHER_RULE, *systems, DATA_RULE, ANSWER_RULE])
+    return Message("system", system), Message("user", "\n\n".join([*asked, transcript]))
+
+
+def _schema(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(parts), "required": list(parts), "additionalProperties": False}
+
+
+def _likeness(ran: Ran) -> Any:
+    reads = ran.target.adapter.reads_messages
+    return (id(ran.target), ran.task.params.temperature, ran.task.params.reasoning) if reads else ran.execution_id
+
+
+def _room(group: Sequence[Ran], ran: Ran) -> bool:
+    """Whether one more task fits; one that asks for what another says cannot be answered beside it."""
+    properties = sum(len(strict_schema(each.task.outputs)["properties"]) + 1 for each in (*group, ran))
+    apart = any(f"previous.{each.task.key}." in ran.task.user_template for each in group)
+    return len(group) < MOST_TASKS and properties <= MAX_PROPERTIES and not apart
