@@ -84,6 +84,7 @@ GRID: tuple[Row, ...] = (
     Row("roles", ADMINISTRATION, _("Roles"), (VIEW, EDIT)),
     Row("custom_fields", ADMINISTRATION, _("Custom fields"), (VIEW, EDIT)),
     Row("ai_budgets", ADMINISTRATION, _("AI budgets"), (EDIT,)),
+    Row("ai_tasks", ADMINISTRATION, _("AI tasks"), (VIEW, EDIT)),
     Row("retention", ADMINISTRATION, _("Retention"), (VIEW, EDIT)),
     Row("sign_in", ADMINISTRATION, _("Sign-in settings"), (VIEW, EDIT)),
     Row("tenants", PLATFORM, _("Tenants"), (VIEW, EDIT, DELETE, ("view_as", _("View as tenant"))), platform=True),
@@ -161,6 +162,8 @@ class Permission:
     CUSTOM_FIELDS_VIEW = "custom_fields.view"
     CUSTOM_FIELDS_EDIT = "custom_fields.edit"
     AI_BUDGETS_EDIT = "ai_budgets.edit"
+    AI_TASKS_VIEW = "ai_tasks.view"
+    AI_TASKS_EDIT = "ai_tasks.edit"
     RETENTION_VIEW = "retention.view"
     RETENTION_EDIT = "retention.edit"
     SIGN_IN_VIEW = "sign_in.view"

@@ -80,6 +80,26 @@ def save_field(
 
 
 @transaction.atomic
+def ensure_global_field(*, key: str, values: Mapping[str, Any]) -> CustomField:
+    """The field of all tenants under ``key``, made when it is missing: for what the product brings with it.
+
+    One that is there is returned as it is. Where a tenant has a field of its own under this key, or the one of all tenants
+    has another type, ``key`` with ``_ai`` behind it is taken. ``values`` are as of ``save_field``. Leaves no audit row:
+    no person does this.
+    """
+    _lock_keys()
+    for name in (key, f"{key}_ai"):
+        present = list(CustomField.objects.filter(key=name, deleted_at=None))
+        if not present:
+            made = CustomField(key=name, settings=_settings(values), **{n: values[n] for n in FIELDS if n != "key"})
+            cleaned(made, clash_field="key", exclude={"tenant"}).save(force_insert=True)
+            return made
+        if present[0].tenant_id is None and present[0].type == values["type"]:
+            return present[0]
+    raise Conflict(_("There is a field with this key."))
+
+
+@transaction.atomic
 def set_enabled(*, fields: Iterable[CustomField], enabled: bool, editor: User) -> int:
     """Enable or disable fields; return how many were not so before. Raises Conflict for one out of reach.
 

@@ -1,15 +1,19 @@
 """Reading tasks: what runs for which tenant, what a person may see, and who uses which field."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from aiassistant.library.definitions import AppliesTo, Limits, Overflow, Params, Reasoning, TaskDefinition
 from aiassistant.library.models import PRODUCTION, AITask, AITaskVersion, TaskActivation, TaskLabel
 from aiassistant.library.outputs import Target, loaded
 from conversations.fields.deciding import Overwrite
 from customfields.models import CustomField
+from customfields.uses import Use
+from jobs.custom_fields import id_of
 from tenants.models import Tenant
 
 
@@ -90,3 +94,33 @@ def production_of(task: AITask) -> AITaskVersion | None:
 def versions_of(task: AITask, tenant: Tenant | None) -> QuerySet[AITaskVersion]:
     """All versions of a task, or of a tenant's override of it, newest first."""
     return AITaskVersion.objects.filter(task=task, tenant=tenant).order_by("-number")
+
+
+def tasks_using(field_ids: Collection[int]) -> dict[int, list[Use]]:
+    """The tasks whose running or newest versions fill or ask for the fields: for ``CUSTOM_FIELD_USES``.
+
+    Two queries. Versions that neither run nor are the newest do not count: they only tell what was.
+    """
+    wanted = set(field_ids)
+    found: dict[int, list[Use]] = defaultdict(list)
+    for version in _living_versions():
+        named = {each["field"] for each in version.outputs if "field" in each}
+        named |= {id_of(str(clause["field"])) for clause in version.filters}
+        for pk in named & wanted:
+            use = Use(_("AI task"), version.task.title)
+            if use not in found[pk]:
+                found[pk].append(use)
+    return dict(found)
+
+
+def _living_versions() -> QuerySet[AITaskVersion]:
+    newest = (
+        AITaskVersion.objects.filter(task__archived_at=None)
+        .order_by("task", "tenant", "-number")
+        .distinct("task", "tenant")
+        .values("pk")
+    )
+    labelled = TaskLabel.objects.filter(task__archived_at=None).values("points_to")
+    overriding = TaskActivation.objects.filter(override__isnull=False).values("override")
+    living = Q(pk__in=newest) & Q(tenant=None) | Q(pk__in=labelled) | Q(pk__in=overriding)
+    return AITaskVersion.objects.filter(living).select_related("task").order_by("task_id", "pk")

@@ -282,6 +282,8 @@ JOB_KINDS = {
 QUEUE_READERS = "jobs.reading.readings_for"
 # Values that differ whenever what readers do has changed, so that unchanged pages of queues cost next to nothing.
 QUEUE_READERS_PULSE = "jobs.pulse.pulse_of_all"
+# What apps bring with them for all tenants: functions that ``bootstrap`` calls each time; they add what is missing.
+BOOTSTRAP_LOADERS = {"ai_tasks": "aiassistant.library.seeding.load_library"}
 # Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
 CUSTOM_FIELD_USES = {"jobs": "jobs.custom_fields.jobs_using"}
 # For the audit trail, which stands below the tenants.

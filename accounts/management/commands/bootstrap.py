@@ -1,9 +1,11 @@
-"""``bootstrap``: the System tenant and the first platform administrator, if they are not there yet."""
+"""``bootstrap``: the System tenant, the first platform administrator and what apps bring along, if not there yet."""
 
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.module_loading import import_string
 
 from accounts.models import User
 from accounts.passwords import new_password
@@ -31,6 +33,11 @@ class Command(BaseCommand):
             system = create_tenant(slug="system", name="System", actor="system:bootstrap", is_system=True)
         provision(system.pk)
         system.refresh_from_db()
+        self._ensure_administrator(system, options["username"])
+        for name, path in settings.BOOTSTRAP_LOADERS.items():
+            self.stdout.write(f"{name}: {import_string(path)()} added.")
+
+    def _ensure_administrator(self, system: Tenant, username: str) -> None:
         if User.objects.filter(tenant=system, role__key=DefaultRole.PLATFORM_ADMIN).exists():
             self.stdout.write("System tenant and platform administrator are there.")
             return
@@ -38,7 +45,7 @@ class Command(BaseCommand):
         try:
             create_user(
                 tenant=system,
-                username=options["username"],
+                username=username,
                 password=password,
                 role=DefaultRole.PLATFORM_ADMIN,
                 full_name="Platform administrator",
@@ -47,4 +54,4 @@ class Command(BaseCommand):
         except InvalidInput as error:
             raise CommandError(str(error)) from error
         shown = "from PARLANCE_ADMIN_PASSWORD" if os.environ.get("PARLANCE_ADMIN_PASSWORD", "") else password
-        self.stdout.write(f"Created the platform administrator “{options['username']}”, password: {shown}")
+        self.stdout.write(f"Created the platform administrator “{username}”, password: {shown}")
