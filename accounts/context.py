@@ -40,6 +40,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         [
             Entry(_("Engines"), "transcription:engines", "microphone", (Permission.ENGINES_VIEW,)),
             Entry(_("AI Engines"), "aiassistant:engines", "messages", (Permission.ENGINES_VIEW,)),
+            Entry(_("AI Tasks"), "aitasks:tasks", "adjustments-horizontal", (Permission.AI_TASKS_VIEW,)),
             Entry(_("Jobs"), "jobs:jobs", "player-play", (Permission.JOBS_VIEW,)),
             Entry(_("Usage"), "usage:transcription", "gauge", (Permission.USAGE_VIEW,)),
             Entry(_("AI Usage and Cost"), "rails:usage", "chart-bar", (Permission.USAGE_VIEW,)),

@@ -19,6 +19,7 @@ urlpatterns = [
     path("administration/jobs/", include("jobs.queue_urls")),
     path("administration/jobs/", include("jobs.workers.urls")),
     path("administration/speech-analytics/transcription/", include("transcription.urls")),
+    path("administration/", include("aiassistant.library.urls")),
     path("administration/speech-analytics/ai-assistant/", include("aiassistant.urls")),
     path("administration/speech-analytics/ai-assistant/", include("aiassistant.rails.urls")),
     path("administration/speech-analytics/", include("jobs.urls")),

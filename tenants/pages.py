@@ -19,6 +19,7 @@ TABS: list[tuple[str | Promise, str, str]] = [
     (gettext_lazy("General"), "tenants:tenant", "tenants.view"),
     (gettext_lazy("Service Limits"), "licensing:service_limits", "service_limits.view"),
     (gettext_lazy("License Limits"), "licensing:licence_limits", "licence_limits.view"),
+    (gettext_lazy("AI Tasks"), "aitasks:tenant", "ai_tasks.view"),
     (gettext_lazy("Retention"), "tenants:retention", "retention.view"),
     (gettext_lazy("Sign-in"), "accounts:tenant_sign_in", "sign_in.view"),
     (gettext_lazy("Audit"), "audit:tenant", "audit_trail.view"),

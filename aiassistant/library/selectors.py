@@ -4,7 +4,8 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from aiassistant.library.definitions import AppliesTo, Limits, Overflow, Params, Reasoning, TaskDefinition
@@ -107,20 +108,16 @@ def tasks_using(field_ids: Collection[int]) -> dict[int, list[Use]]:
         named = {each["field"] for each in version.outputs if "field" in each}
         named |= {id_of(str(clause["field"])) for clause in version.filters}
         for pk in named & wanted:
-            use = Use(_("AI task"), version.task.title)
+            use = Use(_("AI task"), version.task.title, reverse("aitasks:task", args=[version.task_id]))
             if use not in found[pk]:
                 found[pk].append(use)
     return dict(found)
 
 
 def _living_versions() -> QuerySet[AITaskVersion]:
-    newest = (
-        AITaskVersion.objects.filter(task__archived_at=None)
-        .order_by("task", "tenant", "-number")
-        .distinct("task", "tenant")
-        .values("pk")
-    )
+    later = AITaskVersion.objects.filter(task=OuterRef("task"), tenant=None, number__gt=OuterRef("number"))
+    newest = Q(tenant=None, task__archived_at=None) & ~Exists(later)
     labelled = TaskLabel.objects.filter(task__archived_at=None).values("points_to")
     overriding = TaskActivation.objects.filter(override__isnull=False).values("override")
-    living = Q(pk__in=newest) & Q(tenant=None) | Q(pk__in=labelled) | Q(pk__in=overriding)
+    living = newest | Q(pk__in=labelled) | Q(pk__in=overriding)
     return AITaskVersion.objects.filter(living).select_related("task").order_by("task_id", "pk")

@@ -285,7 +285,10 @@ QUEUE_READERS_PULSE = "jobs.pulse.pulse_of_all"
 # What apps bring with them for all tenants: functions that ``bootstrap`` calls each time; they add what is missing.
 BOOTSTRAP_LOADERS = {"ai_tasks": "aiassistant.library.seeding.load_library"}
 # Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
-CUSTOM_FIELD_USES = {"jobs": "jobs.custom_fields.jobs_using"}
+CUSTOM_FIELD_USES = {
+    "jobs": "jobs.custom_fields.jobs_using",
+    "ai_tasks": "aiassistant.library.selectors.tasks_using",
+}
 # For the audit trail, which stands below the tenants.
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"

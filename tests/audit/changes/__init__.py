@@ -5,6 +5,7 @@ and says what to post. ``bad`` is None where nothing can be wrong with the data;
 """
 
 from tests.audit.changes import (
+    aitasks,
     alerts,
     calls,
     customfields,
@@ -24,6 +25,7 @@ __all__ = [
     "EXEMPT",
     "ROWS",
     "World",
+    "aitasks",
     "alerts",
     "calls",
     "customfields",

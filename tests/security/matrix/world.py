@@ -18,6 +18,8 @@ from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
 from aiassistant.executing.models import Execution
 from aiassistant.models import AIEngine, AIEngineTest, Budget
+from aiassistant.library.models import AITask, AITaskVersion, TaskLabel, TaskPolicy
+from aiassistant.models import AIEngine, AIEngineTest
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.bulk.choosing import Choice, keep
@@ -78,6 +80,7 @@ def build(folder: Path) -> World:
     _pipeline(world, group)
     _audit(world)
     _fields(world)
+    _tasks(world)
     world.ids["tenant"] = {"own": acme.pk, "foreign": globex.pk, "unknown": uuid.uuid4()}
     world.ids["tenant group"] = {"there": group.pk, "unknown": 2**40}
     world.checksum = _checksum_of(globex)
@@ -199,6 +202,22 @@ def _fields(world: World) -> None:
         ).pk
         for name, tenant in names.items()
     } | {"unknown": 2**40}
+
+
+def _tasks(world: World) -> None:
+    TaskPolicy.objects.create(tenant=world.acme, own_tasks=True)
+    world.ids["ai task"] = {
+        name: _task(name.replace(" ", "_"), FOREIGN if name == "foreign" else name, tenant)
+        for name, tenant in {"of all": None, "own": world.acme, "foreign": world.globex}.items()
+    } | {"unknown": 2**40}
+
+
+def _task(key: str, title: str, tenant: Tenant | None) -> int:
+    task = AITask.objects.create(key=key, title=title, tenant=tenant)
+    asked = {"system_template": title, "user_template": title, "overflow": "fail", "overwrite": "always"}
+    version = AITaskVersion.objects.create(task=task, number=1, author=title, **asked)
+    TaskLabel.objects.create(task=task, name="production", points_to=version)
+    return task.pk
 
 
 def _people(world: World) -> None:
