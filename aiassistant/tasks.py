@@ -4,9 +4,13 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from aiassistant.family import AI
+from aiassistant.library.tasks import estimate_month
 from aiassistant.models import AIEngineTest
 from aiassistant.testing import run_test
 from engines.waiting import left_behind
+
+# Celery looks for tasks in this module alone.
+__all__ = ["estimate_month", "resume_engine_tests", "start_test", "test_engine"]
 
 
 @shared_task

@@ -231,13 +231,13 @@ class TenantTaskTable(RunningMixin):
 
     def render_actions(self, record: AITask) -> str:
         """Override it."""
-        items = []
+        items = [(reverse("aitasks:estimate", args=[self.tenant.pk, record.pk]), _("Cost"))]
         if self.may_override and record.tenant_id is None:
             items.append((reverse("aitasks:override", args=[self.tenant.pk, record.pk]), _("Override")))
         row = self.choices.get(record.pk)
         if self.may_override and row is not None and row.override_id is not None:
             items.append((reverse("aitasks:override_drop", args=[self.tenant.pk, record.pk]), _("Drop override")))
-        return links(items) if items else EMPTY
+        return links(items)
 
 
 class VersionTable(PageTable):

@@ -14,15 +14,17 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from aiassistant.library.activating import activate_tasks, drop_override, save_override, save_policy
+from aiassistant.library.estimating import DAYS, ask, question_of
 from aiassistant.library.forms import OverrideForm, PolicyForm
 from aiassistant.library.listing import TenantTaskFilter, with_state
 from aiassistant.library.models import AITask, TaskActivation
 from aiassistant.library.reach import may_override, policy_of, tasks_of
 from aiassistant.library.selectors import production_of
 from aiassistant.library.tables import TenantTaskTable
+from aiassistant.library.tasks import ask_for_month
 from aiassistant.library.views import clause_moved
 from core.bulk import BulkMixin
-from core.pages import ConfirmPage, FormPage, ListPage, Text
+from core.pages import ConfirmPage, FormPage, ListPage, Page, Text
 from tenants.pages import TenantFormPage, TenantPage
 
 TAB = "aitasks:tenant"
@@ -112,6 +114,31 @@ class TenantTaskBulk(BulkMixin, TenantTasks):
             tenant=self.tenant_row, tasks=list(rows), enabled=action == "activate", editor=viewer(self.request)
         )
         return ngettext("%(n)s task was changed.", "%(n)s tasks were changed.", number) % {"n": number}
+
+
+class Estimate(TenantPage, Page):
+    """What a task would cost this tenant a month; a worker counts while the page waits."""
+
+    tab = TAB
+    template_name = "aiassistant/estimate.html"
+    region = "list"
+    live_interval = 2
+
+    def get_title(self) -> Text:
+        """Of which task."""
+        return _("Cost of “%(name)s” a month") % {"name": self.task.title}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The answer, or that it is being counted."""
+        self.task = get_object_or_404(tasks_of(self.tenant_row), pk=kwargs["task"])
+        question = question_of(self.tenant_row, self.task)
+        answer, asking = None, False
+        if question is not None:
+            answer, unasked = ask(question)
+            asking = answer is None and (not unasked or ask_for_month(question.key()))
+        self.live = asking
+        cost = "" if answer is None or answer.cost_micros is None else f"{answer.cost_micros / 1_000_000:,.2f}"
+        return self.show(self.context(answer=answer, asking=asking, question=question, cost=cost, days=DAYS))
 
 
 class OfTask(TenantPage):

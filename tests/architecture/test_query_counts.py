@@ -11,6 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from aiassistant.library.models import AITask
+from aiassistant.library.seeding import load_library
 from aiassistant.models import AIEngine
 from tenants.doors import enter
 from tests.conversations.threads import stored_thread
@@ -19,6 +21,7 @@ from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
 BASELINE = Path(__file__).with_name("query_counts.json")
 LIMIT_LIST, LIMIT_DETAIL = 15, 20
 TRANSCRIPTION = "/administration/speech-analytics/transcription"
+TASKS = "/administration/speech-analytics/ai-assistant/tasks/"
 
 
 @pytest.mark.django_db
@@ -30,6 +33,8 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     job, record = pipeline.job.pk, pipeline.record_of(calls[0]).pk
     admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
     ai_engine = AIEngine.objects.create(name="Model", engine_type="offline")
+    load_library()
+    task, tenant = AITask.objects.get(key="csat"), people.tenant_admin.tenant_id
     pages = {
         "home of the platform admin": (admin, "/"),
         "home of a tenant": (tenant_admin, "/"),
@@ -50,6 +55,10 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "AI usage and cost of a tenant": (tenant_admin, "/administration/speech-analytics/ai-assistant/usage/"),
         "AI executions": (admin, "/administration/speech-analytics/ai-assistant/executions/"),
         "AI budgets": (tenant_admin, "/administration/speech-analytics/ai-assistant/budgets/"),
+        "AI tasks": (admin, TASKS),
+        "AI task": (admin, f"{TASKS}{task.pk}/"),
+        "AI task, versions": (admin, f"{TASKS}{task.pk}/versions/"),
+        "AI tasks of a tenant": (tenant_admin, f"/administration/user-management/tenants/{tenant}/ai-tasks/"),
         "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
         "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
         "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),

@@ -1,0 +1,116 @@
+"""The pages of AI tasks, as people use them."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from aiassistant.library.models import AITask, AITaskVersion, TaskActivation
+from aiassistant.library.seeding import load_library
+from aiassistant.library.selectors import tasks_for
+from tests.aiassistant.library.making import change, score_field, stored_task
+from tests.audit.changes.aitasks import FORM
+
+
+@pytest.fixture
+def ada(client_for, people):
+    return client_for(people.tenant_admin)
+
+
+@pytest.fixture
+def root(client_for, people):
+    return client_for(people.platform_admin)
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+def test_a_tenant_admin_switches_tasks_on_and_sees_them_in_the_tab(ada, acme):
+    load_library()
+    tab = reverse("aitasks:tenant", args=[acme.pk])
+    assert "Call summary" not in text_of(ada.get(f"{tab}?state=enabled"))
+    task = AITask.objects.get(key="csat")
+    asked = ada.post(reverse("aitasks:tenant_bulk", args=[acme.pk]), {"action": "activate", "selection": [task.pk]})
+    assert "Switch on: 1 row" in text_of(asked)
+    posted = {"action": "activate", "selection": [task.pk], "confirmed": "1"}
+    assert ada.post(reverse("aitasks:tenant_bulk", args=[acme.pk]), posted).status_code == 302
+    assert [each.key for each in tasks_for([acme])[acme.pk]] == ["csat"]
+    shown = text_of(ada.get(f"{tab}?state=enabled"))
+    assert "Customer satisfaction" in shown
+    assert "Call summary" not in shown
+
+
+def test_an_unknown_variable_stands_at_its_field_and_nothing_is_stored(root):
+    response = root.post(reverse("aitasks:add"), {**FORM, "user_template": "{{transcript}}\n{{call.colour}}"})
+    assert response.status_code == 422
+    assert "Line 2: there is no variable “call.colour”." in text_of(response)
+    assert not AITask.objects.exists()
+
+
+def test_outputs_name_custom_fields_by_key_and_a_clause_can_be_added(root):
+    field = score_field()
+    outputs = json.dumps([{"name": "score", "type": "score", "field": "mood_score"}])
+    added = root.post(
+        reverse("aitasks:add"), {**FORM, "outputs": outputs, "add_clause": "1", "add_fact": "call.duration"}
+    )
+    assert added.status_code == 200
+    assert 'name="clause_0_field"' in text_of(added)
+    clause = {"clause_0_field": "call.duration", "clause_0_0": "between", "clause_0_1": "1:00", "clause_0_2": "10:00"}
+    assert root.post(reverse("aitasks:add"), {**FORM, "outputs": outputs, **clause}).status_code == 302
+    version = AITaskVersion.objects.get()
+    assert version.outputs[0]["field"] == field.pk
+    assert version.filters == [{"field": "call.duration", "op": "between", "value": [60, 600]}]
+    shown = text_of(root.get(reverse("aitasks:task", args=[version.task_id])))
+    assert "mood_score" in shown
+
+
+@pytest.mark.parametrize(
+    "outputs", ["{", "{}", '[{"name": "a", "type": "text", "field": "nobody"}]', '[{"a": 1, "a": 2}]']
+)
+def test_outputs_that_are_none_are_refused_by_name(root, outputs):
+    assert root.post(reverse("aitasks:add"), {**FORM, "outputs": outputs}).status_code == 422
+    assert not AITask.objects.exists()
+
+
+def test_two_versions_stand_beside_each_other(root, people):
+    task = stored_task(people.platform_admin)
+    change(task, people.platform_admin, user_template="Judge <b>strictly</b>:\n{{transcript}}", why="Too mild")
+    shown = text_of(root.get(reverse("aitasks:compare", args=[task.pk])))
+    assert "<del><bdi>Judge:</bdi></del>" in shown
+    assert "<ins><bdi>Judge &lt;b&gt;strictly&lt;/b&gt;:</bdi></ins>" in shown
+    assert "Too mild" in shown
+    assert "Outputs" in shown
+
+
+def test_an_override_is_saved_dropped_and_told_when_the_library_moves_on(ada, acme, people):
+    task = stored_task(people.platform_admin)
+    page = reverse("aitasks:override", args=[acme.pk, task.pk])
+    posted = {"own_prompt": "on", "system_template": "Ours.", "user_template": "Ours: {{transcript}}", "version": "0"}
+    assert ada.post(page, posted).status_code == 302
+    assert "newer version" not in text_of(ada.get(page))
+    change(task, people.platform_admin, user_template="New: {{transcript}}")
+    assert "The library has a newer version" in text_of(ada.get(page))
+    assert ada.post(reverse("aitasks:override_drop", args=[acme.pk, task.pk])).status_code == 302
+    assert TaskActivation.objects.get().override is None
+
+
+def test_a_tenant_admin_looks_at_the_library_and_cannot_change_it(ada, people):
+    task = stored_task(people.platform_admin)
+    page = reverse("aitasks:task", args=[task.pk])
+    assert "You may look at this task" in text_of(ada.get(page))
+    assert ada.post(page, {**FORM, "version": "1"}).status_code == 403
+    assert AITaskVersion.objects.count() == 1
+
+
+def test_a_field_that_a_task_fills_is_not_deleted_and_says_why(root, people):
+    field = score_field()
+    stored_task(people.platform_admin, outputs=[{"name": "a", "type": "score", "field": field.pk}])
+    response = root.post(reverse("customfields:delete", args=[field.pk]))
+    assert response.status_code == 409
+    assert "AI task “Mood”" in text_of(response)
+
+
+def test_what_a_month_costs_is_counted_behind_the_page(ada, acme, people):
+    task = stored_task(people.platform_admin)
+    assert ada.get(reverse("aitasks:estimate", args=[acme.pk, task.pk])).status_code == 200
