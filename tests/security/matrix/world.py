@@ -17,9 +17,8 @@ from accounts.models import Role, User
 from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
 from aiassistant.executing.models import Execution
-from aiassistant.models import AIEngine, AIEngineTest, Budget
 from aiassistant.library.models import AITask, AITaskVersion, TaskLabel, TaskPolicy
-from aiassistant.models import AIEngine, AIEngineTest
+from aiassistant.models import AIEngine, AIEngineTest, Budget
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.bulk.choosing import Choice, keep
