@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -57,9 +57,9 @@ class Overview:
 Obstacles = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
-def obstacles_of_kinds() -> Obstacles:
-    """What keeps settings of jobs from being used, by kind, setting and value: one query or two a kind."""
-    return {key: kind.obstacles() for key, kind in sorted(kinds().items())}
+def obstacles_of_kinds(used: Collection[str]) -> Obstacles:
+    """What keeps settings of jobs from being used, by kind, setting and value: one query or two for each kind ``used``."""
+    return {key: kind.obstacles() for key, kind in sorted(kinds().items()) if key in used}
 
 
 def overviews(jobs: Sequence[JobDefinition], obstacles: Obstacles) -> dict[int, Overview]:

@@ -84,14 +84,18 @@ class JobList(ListPage):
 
     @cached_property
     def obstacles(self) -> Obstacles:
-        """Asked once a request."""
-        return obstacles_of_kinds()
+        """Of the kinds that have jobs; asked once a request."""
+        return obstacles_of_kinds({job.kind for job in self.jobs})
+
+    @cached_property
+    def jobs(self) -> list[JobDefinition]:
+        """All jobs, which are few."""
+        return list(JobDefinition.objects.select_related("source_queue"))
 
     def table_arguments(self) -> dict[str, Any]:
         """The engines' names and the overviews, once for all rows."""
         if not hasattr(self, "names"):
-            jobs = list(JobDefinition.objects.select_related("source_queue"))
-            self.names, self.overviews = setting_names(jobs), overviews(jobs, self.obstacles)
+            self.names, self.overviews = setting_names(self.jobs), overviews(self.jobs, self.obstacles)
         return {"settings": self.names, "overviews": self.overviews, "may_edit": self.may_edit()}
 
     def may_edit(self) -> bool:
