@@ -15,6 +15,7 @@ from aiassistant.executing.models import Execution
 from aiassistant.executing.planning import Plan
 from aiassistant.executing.running import Ran
 from aiassistant.rails.charging import Attempt, charge, release
+from aiassistant.rails.outcomes import count
 from conversations.executions import Exchange, NewText, keep_texts
 from conversations.fields.deciding import Outcome
 from conversations.fields.writing import NewValue, Provenance, Written, write_values
@@ -50,12 +51,13 @@ def store(
     by_execution: dict[Any, list[Written]] = defaultdict(list)
     for one in written:
         by_execution[one.row.provenance.execution_id].append(one)
-    Execution.objects.bulk_create(
+    executions = Execution.objects.bulk_create(
         [
             _execution(tenant, record, work.plan, ran, by_execution[ran.execution_id], job_id, prices)
             for record, work, ran in pairs
         ]
     )
+    count(tenant.pk, executions)
     keep_texts(tenant=tenant, items=[_text(record, ran) for record, _work, ran in pairs])
     charge(tenant.pk, [line for record, _work, ran in pairs for line in _attempts(record, ran, prices)])
     unspent = [ran for _record, _work, ran in pairs if not ran.asks]

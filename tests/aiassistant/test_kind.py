@@ -3,6 +3,7 @@
 import pytest
 
 from aiassistant.executing.models import Execution
+from aiassistant.rails.models import DailyOutcome
 from conversations.executions import exchanges_of
 from conversations.fields.editing import edit_value
 from jobs.models import Record, RecordEvent
@@ -39,6 +40,9 @@ def test_a_call_and_a_chat_get_values_with_their_provenance_from_one_queue(house
     assert all(quote["verified"] and quote["quote"] in SAID[quote["turn"]][1] for quote in spoken)
     assert house.asked() == 4
     assert SpendLine.objects.count() == 4
+    assert {(day.task_key, day.completed, day.missing) for day in DailyOutcome.objects.all()} == {
+        (execution.task_key, 2, 0) for execution in house.executions(call)
+    }
 
 
 def test_the_steps_stand_in_the_history_of_the_record(house):  # noqa: F811
