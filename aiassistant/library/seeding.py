@@ -83,6 +83,7 @@ def _values(field: Field, at: int) -> dict[str, Any]:
         "attribute": field.attribute,
         "enabled": True,
         "editable": True,
-        "in_lists": field.in_lists,
+        # A column that is empty until a tenant switches the task on would be in everybody's way.
+        "in_lists": False,
         **field.settings,
     }

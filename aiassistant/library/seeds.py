@@ -32,7 +32,6 @@ class Field:
     type: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     attribute: str = "custom_fields"
-    in_lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,6 @@ SEEDS: tuple[Seed, ...] = (
                     ),
                 },
                 attribute="sentiment",
-                in_lists=True,
             ),
         ),
         (
@@ -176,7 +174,7 @@ SEEDS: tuple[Seed, ...] = (
         "Which subjects the conversation is about, out of a list.",
         "the subjects that are talked about",
         "Choose every subject that is really talked about, at most four; none when no one fits. A word in passing is no subject.",
-        (Field("topics", "Topics", "multi_choice", {"choices": TOPIC_LABELS}, attribute="topics", in_lists=True),),
+        (Field("topics", "Topics", "multi_choice", {"choices": TOPIC_LABELS}, attribute="topics"),),
         (
             {
                 "name": "topics",
@@ -210,7 +208,6 @@ SEEDS: tuple[Seed, ...] = (
                         ("4", "Satisfied", "success"),
                     ),
                 },
-                in_lists=True,
             ),
         ),
         (
@@ -233,13 +230,12 @@ SEEDS: tuple[Seed, ...] = (
         "The reason is the one that made the customer get in touch, not what else came up. Resolved means that the customer "
         "has what was asked for; promised, that the company has to do something first.",
         (
-            Field("call_reason", "Reason", "choice", {"choices": _choices(*REASONS)}, in_lists=True),
+            Field("call_reason", "Reason", "choice", {"choices": _choices(*REASONS)}),
             Field(
                 "call_outcome",
                 "Outcome",
                 "choice",
                 {"choices": _choices("Resolved", "Promised", "Transferred", "Unresolved", "Unclear")},
-                in_lists=True,
             ),
         ),
         (
@@ -293,7 +289,6 @@ SEEDS: tuple[Seed, ...] = (
                     "max": "100",
                     "bands": _bands(("0", "Low", "success"), ("30", "Medium", "warning"), ("70", "High", "danger")),
                 },
-                in_lists=True,
             ),
         ),
         (

@@ -110,9 +110,10 @@ class Admin:
     def states(self) -> list[str]:
         """The state of each call on the list, newest first."""
         self.visitor.open("/calls/")
-        return [
-            re.sub(r"\s+", " ", text).strip() for text in self.main.locator("tbody td:last-child").all_inner_texts()
-        ]
+        heads = [head.strip() for head in self.main.locator("thead th").all_inner_texts()]
+        column = next(at for at, head in enumerate(heads, start=1) if head.startswith("Transcription"))
+        cells = self.main.locator(f"tbody td:nth-child({column})").all_inner_texts()
+        return [re.sub(r"\s+", " ", text).strip() for text in cells]
 
 
 def test_a_denied_record_is_explained_goes_through_after_the_raise_and_stands_on_usage_statement_and_trail(site, visit):
@@ -147,7 +148,7 @@ def test_a_denied_record_is_explained_goes_through_after_the_raise_and_stands_on
     seat, limit = "User is beyond the licensed seats", "Monthly limit per user is reached"
     for reason, advice in [(seat, "raise the License Limit"), (limit, "Raise the limit")]:
         ada.visitor.open("/calls/?state=skipped")
-        links = [link.get_attribute("href") for link in ada.main.locator("tbody td:first-child a").all()]
+        links = [row.get_attribute("data-href") for row in ada.main.locator("tbody tr").all()]
         pages = []
         for href in links:
             ada.visitor.open(f"{href}why/")
