@@ -22,7 +22,8 @@ SOON_S = 1.0
 
 # Processes of living workers, and passes that occupy one. One process stays free: for the tick, and for other jobs.
 FREE = """
-SELECT coalesce((SELECT sum(processes) FROM jobs_worker WHERE state = 'running' AND heartbeat_at > statement_timestamp() - %s), 0)
+SELECT coalesce((SELECT sum(processes) FROM jobs_worker
+        WHERE state = 'running' AND heartbeat_at > statement_timestamp() - make_interval(secs => %s)), 0)
     - (SELECT count(*) FROM jobs_pass WHERE state IN ('running', 'stopping') AND heartbeat_until > statement_timestamp())
 """
 OVERDUE = """
@@ -67,7 +68,7 @@ def worth_staying(job: JobDefinition) -> bool:
 def processes_left() -> int:
     """Processes of workers that no pass occupies, of whatever job; below zero when workers have just died."""
     with connection.cursor() as cursor:
-        cursor.execute(FREE, [DEAD_AFTER])
+        cursor.execute(FREE, [DEAD_AFTER.total_seconds()])
         return int(cursor.fetchone()[0])
 
 
