@@ -1,7 +1,6 @@
 """What filters of AI jobs and AI tasks may ask about a conversation, and the facts that answer (domain A2, A9)."""
 
 import uuid
-import zoneinfo
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -9,19 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations.models import Channel, Direction
 from conversations.texts import TextFacts
+from jobs.conversation_facts import OF_CHOICES, START_DAY, common_facts, text_field
 from jobs.custom_fields import WithCustomFields
-from jobs.filters import TEXT_OPERATORS, FilterField, ValueType
+from jobs.filters import FilterField, ValueType
 from jobs.schedules import WEEKDAYS
 from licensing.models import Bundle
 from tenants.models import Tenant
-
-OF_CHOICES = ("is", "is_not")
-START_DAY = "call.start_day"
-
-
-def _text(name: str, label: Any) -> FilterField:
-    return FilterField(name, label, TEXT_OPERATORS, type=ValueType.TEXT)
-
 
 _FIELDS: Iterable[FilterField] = (
     FilterField("user.license", _("User - License"), OF_CHOICES, tuple(Bundle.choices)),
@@ -39,14 +31,14 @@ _FIELDS: Iterable[FilterField] = (
         type=ValueType.NUMBER,
         hint=_("Of the transcript or of all messages; both ends belong to it."),
     ),
-    _text("user.name", _("User - Name")),
-    _text("call.tag", _("Conversation - Tag")),
+    text_field("user.name", _("User - Name")),
+    text_field("call.tag", _("Conversation - Tag")),
     FilterField("call.channel", _("Conversation - Channel"), OF_CHOICES, tuple(Channel.choices)),
     FilterField("call.direction", _("Call - Direction"), (*OF_CHOICES, "empty", "not_empty"), tuple(Direction.choices)),
-    _text("call.language", _("Conversation - Language")),
-    _text("call.group", _("Conversation - Group")),
-    _text("call.queue_name", _("Conversation - Queue or campaign")),
-    _text("call.external_id", _("Conversation - External id")),
+    text_field("call.language", _("Conversation - Language")),
+    text_field("call.group", _("Conversation - Group")),
+    text_field("call.queue_name", _("Conversation - Queue or campaign")),
+    text_field("call.external_id", _("Conversation - External id")),
     FilterField(
         START_DAY,
         _("Conversation - Start date"),
@@ -64,19 +56,4 @@ def filter_facts(tenant: Tenant, facts: TextFacts, licensed: Collection[uuid.UUI
 
     A thread has neither duration nor direction: these facts are None, which meets "is empty" alone.
     """
-    start = facts.started_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
-    return {
-        "user.license": frozenset({Bundle.SPEECH_ANALYTICS.value}) if facts.user_id in licensed else frozenset(),
-        "call.duration": None if facts.duration_ms is None else facts.duration_ms // 1000,
-        "text.words": facts.word_count,
-        "user.name": facts.username,
-        "call.tag": frozenset(facts.tags),
-        "call.channel": facts.channel,
-        "call.direction": facts.direction,
-        "call.language": facts.language,
-        "call.group": facts.group,
-        "call.queue_name": facts.queue_name,
-        "call.external_id": facts.external_id,
-        START_DAY: start.date().isoformat(),
-        "call.start_weekday": str(start.isoweekday() % 7),
-    }
+    return {**common_facts(tenant, facts, licensed), "text.words": facts.word_count}

@@ -13,13 +13,14 @@ from accounts.permissions import Permission
 from aiassistant.executing.engines import Engines
 from aiassistant.executing.planning import Batch, Settings
 from aiassistant.executing.session import AISession
-from aiassistant.facts import FILTER_FIELDS, START_DAY
+from aiassistant.facts import FILTER_FIELDS
 from aiassistant.library.models import AITask
 from aiassistant.models import AIEngine, DefaultEngine
 from conversations.selectors import calls_by_change, calls_by_start
 from conversations.services import retag_calls
 from core.errors import InvalidInput
-from engines.selectors import EngineUnusable
+from engines.selectors import EngineUnusable, obstacles_of, why_unusable
+from jobs.conversation_facts import START_DAY
 from jobs.filters import days_between
 from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Stored, Walk
 from licensing.gates import GateResult
@@ -105,8 +106,7 @@ class AIKind:
 
     def obstacles(self) -> dict[str, dict[str, str]]:
         """The engines that are disabled or paused."""
-        engines = AIEngine.objects.filter(Q(enabled=False) | Q(paused_at__isnull=False))
-        return {"engine": {str(engine.pk): _why_unusable(engine) for engine in engines}}
+        return {"engine": obstacles_of(AIEngine)}
 
     def explain(
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
@@ -158,7 +158,7 @@ class AIKind:
         """Open for a pass. Raises KindPaused when the main engine is gone, disabled, paused or not usable."""
         main = main_engine(job_settings)
         if main is not None and (not main.enabled or main.paused_at is not None):
-            raise KindPaused(_why_unusable(main))
+            raise KindPaused(why_unusable(main))
         return _session(main, job_settings, filters, request_timeout_s, conversation_timeout_s)
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> AISession:
@@ -204,12 +204,6 @@ def _session(
         return AISession(engines, filters, Settings.of(settings), conversation_timeout_s=conversation_timeout_s)
     except EngineUnusable as error:
         raise KindPaused(f"{main.name if main is not None else ''}: {error}") from error
-
-
-def _why_unusable(engine: AIEngine) -> str:
-    if not engine.enabled:
-        return _("The engine “%(name)s” is disabled.") % {"name": engine.name}
-    return _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
 
 
 def _engine_checks(settings: Mapping[str, Any]) -> tuple[Check, ...]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import orjson
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
@@ -20,6 +20,19 @@ from tenants.selectors import system_tenant
 
 class EngineUnusable(Exception):
     """What is stored of an engine makes no adapter. The text says why, is fit for people and quotes no stored value."""
+
+
+def why_unusable(engine: Any) -> str:
+    """In words, of an engine that is disabled or paused."""
+    if not engine.enabled:
+        return _("The engine “%(name)s” is disabled.") % {"name": engine.name}
+    return _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
+
+
+def obstacles_of(model: Any) -> dict[str, str]:
+    """Why, by its key, each engine of the ``model`` that is disabled or paused cannot be used."""
+    engines = model.objects.filter(Q(enabled=False) | Q(paused_at__isnull=False))
+    return {str(engine.pk): why_unusable(engine) for engine in engines}
 
 
 def secrets_of(engine: Any) -> dict[str, str]:

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +20,8 @@ from conversations.selectors import CallFacts, call_facts, calls_by_change, call
 from conversations.services import NewTranscript, retag_calls, set_transcription_states, store_transcripts
 from core.errors import InvalidInput
 from core.outcomes import EngineError, ErrorClass, Reason
+from engines.selectors import obstacles_of, why_unusable
+from jobs.conversation_facts import START_DAY
 from jobs.custom_fields import custom_facts, refusal_text
 from jobs.filters import days_between, judge_filters
 from jobs.kinds import (
@@ -52,7 +53,7 @@ from tenants.keys import data_key
 from tenants.models import Tenant
 from transcription.engines.base import AudioSource, Failed, Pending, Remote, Request
 from transcription.engines.base import SpeechEngine as Adapter
-from transcription.facts import FILTER_FIELDS, START_DAY, filter_facts
+from transcription.facts import FILTER_FIELDS, filter_facts
 from transcription.models import SpeechEngine, Visibility
 from transcription.selectors import EngineUnusable, adapter_for, circuit_key, open_circuits
 from transcription.services import pause_engine, report_failing
@@ -67,13 +68,6 @@ class Payload:
     audio: AudioSource
     language: str
     quiet: tuple[tuple[int, int], ...] = ()
-
-
-def _why_unusable(engine: SpeechEngine) -> str:
-    """Of an engine that is disabled or paused."""
-    if not engine.enabled:
-        return _("The engine “%(name)s” is disabled.") % {"name": engine.name}
-    return _("The engine “%(name)s” is paused: %(why)s") % {"name": engine.name, "why": engine.pause_reason}
 
 
 class TranscriptionKind:
@@ -117,8 +111,7 @@ class TranscriptionKind:
 
     def obstacles(self) -> dict[str, dict[str, str]]:
         """The engines that are disabled or paused."""
-        engines = SpeechEngine.objects.filter(Q(enabled=False) | Q(paused_at__isnull=False))
-        return {"engine": {str(engine.pk): _why_unusable(engine) for engine in engines}}
+        return {"engine": obstacles_of(SpeechEngine)}
 
     def explain(
         self, settings: Mapping[str, Any], filters: Sequence[Mapping[str, Any]], tenant: Tenant, record_id: uuid.UUID
@@ -182,7 +175,7 @@ class TranscriptionKind:
         """Open the job's engine. Raises KindPaused when it is gone, disabled or paused."""
         engine = _engine(job_settings)
         if not engine.enabled or engine.paused_at is not None:
-            raise KindPaused(_why_unusable(engine))
+            raise KindPaused(why_unusable(engine))
         adapter = _adapter(engine, request_timeout_s)
         return TranscriptionSession(engine, adapter, filters, ignore_moh=bool(job_settings.get("ignore_moh")))
 
