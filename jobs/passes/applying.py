@@ -119,13 +119,9 @@ class ChangeWriter:
                     with enter(tenant):
                         self._write_inside(tenant, [change for change in group if change.record.id in mine])
                 self._account(ours)
-        except TenantUnavailable:
-            return None
-        except DATABASE_IS_AWAY as error:
-            if not isinstance(error.__cause__, DeadlockDetected):
-                raise
-            return None
         except Exception as error:
+            if isinstance(error, DATABASE_IS_AWAY) and not isinstance(error.__cause__, DeadlockDetected):
+                raise
             logger.info("A batch is written tenant by tenant: %s", type(error).__name__)
             return None
         return ours
