@@ -46,7 +46,7 @@ FAMILIES: dict[str, str] = {
     "F10": "workers frozen past their lease, memory out",
 }
 # Families that cannot be run here, and why.
-NOT_HERE = {"F5": "the product has no AI engines yet, so there is no such provider to misbehave"}
+NOT_HERE = {"F5": "the harness runs transcription jobs alone, so no AI engine is there to misbehave"}
 
 
 def family_plan(name: str, seed: int, dialect: Dialect) -> Plan:
