@@ -33,7 +33,8 @@ class OutputType(StrEnum):
 class Output:
     """One output attribute of a task.
 
-    ``minimum`` and ``maximum`` bound numbers, ``max_length`` is in characters, ``explanation`` and ``evidence`` ask for
+    ``minimum`` and ``maximum`` bound numbers, ``places`` is how many digits a number may have behind the point (None: any;
+    0: a whole number), ``max_length`` is in characters, ``explanation`` and ``evidence`` ask for
     a reason and for quotes beside the value. ``rule`` tells an engine without a language model how to answer:
     ``{"skill": NAME, …}``, see ``aiassistant.engines.offline.rules``; language models never see it.
     """
@@ -44,6 +45,7 @@ class Output:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    places: int | None = None
     max_length: int | None = None
     nullable: bool = False
     explanation: bool = False

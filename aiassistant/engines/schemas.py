@@ -84,7 +84,8 @@ def _property(output: Output) -> dict[str, Any]:
     if output.type == OutputType.MULTI_CHOICE:
         found = {"type": "array", "items": {"type": "string", "enum": list(output.choices)}}
     else:
-        found = {"type": _TYPES[output.type]}
+        # A number that its field holds without a fraction is asked for as such.
+        found = {"type": "integer" if _TYPES[output.type] == "number" and output.places == 0 else _TYPES[output.type]}
     if output.type == OutputType.CHOICE:
         found["enum"] = [*output.choices, *([None] if output.nullable else [])]
     if output.nullable:

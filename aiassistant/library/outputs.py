@@ -5,10 +5,12 @@ of the custom field that is to hold it (providers §6.2, steps 4 and 5). Everyth
 model that is asked to mend its answer.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +24,7 @@ from customfields.typed import NUMBERS, BrokenRule, Definition, FieldType, Value
 MAX_OUTPUTS = 30
 MAX_DESCRIPTION = 1000
 MAX_CHOICE = 80
-# Which fields can hold what: nothing is rounded, cut or turned into text to fit.
+# Which fields can hold what: nothing is turned into text to fit.
 HOLDS: Mapping[OutputType, frozenset[FieldType]] = {
     OutputType.TEXT: frozenset({FieldType.TEXT, FieldType.LONG_TEXT}),
     OutputType.LONG_TEXT: frozenset({FieldType.LONG_TEXT}),
@@ -36,6 +38,10 @@ HOLDS: Mapping[OutputType, frozenset[FieldType]] = {
 }
 TEXTS = frozenset({OutputType.TEXT, OutputType.LONG_TEXT})
 NUMERIC = frozenset({OutputType.INTEGER, OutputType.NUMBER, OutputType.SCORE})
+FRACTIONS = frozenset({FieldType.DECIMAL, FieldType.SCORE})
+# Measured and not counted: 66.7 where a field holds whole numbers is 67. An integer that is none stays a problem.
+ROUNDED = frozenset({OutputType.NUMBER, OutputType.SCORE})
+MAX_ROUNDED = 1e15
 CHOOSING = frozenset({OutputType.CHOICE, OutputType.MULTI_CHOICE})
 _SETTINGS = ("description", "minimum", "maximum", "max_length", "nullable", "explanation", "evidence", "rule")
 
@@ -194,12 +200,20 @@ def loaded(stored: Sequence[Mapping[str, Any]], targets: Mapping[int, Target]) -
                 name=each["name"],
                 type=OutputType(each["type"]),
                 choices=tuple(each.get("choices", ())),
+                places=_places(target),
                 field_id=None if target is None or target.deleted else target.pk,
                 field=None if target is None or target.deleted else target.definition,
                 **{name: each[name] for name in _SETTINGS if name in each},
             )
         )
     return tuple(made)
+
+
+def _places(target: Target | None) -> int | None:
+    """How many digits behind the point the field of an output holds; None when it says nothing about that."""
+    if target is None or target.deleted or target.definition.type not in FRACTIONS:
+        return None
+    return int(target.definition.settings.get("places", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +285,21 @@ def _coerced(output: Output, value: Any) -> tuple[Any, bool]:
         return [_choice(output.choices, each) for each in members] if isinstance(members, list) else members, False
     if isinstance(value, float) and kind == OutputType.INTEGER and value.is_integer():
         return int(value), False
-    return (_of_text(output, value.strip()) if isinstance(value, str) and kind not in TEXTS else value), False
+    made = _of_text(output, value.strip()) if isinstance(value, str) and kind not in TEXTS else value
+    return (_rounded(output, made) if kind in ROUNDED else made), False
+
+
+def _rounded(output: Output, value: Any) -> Any:
+    """A measured number with as many digits as its field holds. One out of range stays: rounding must not hide that."""
+    if output.places is None or not isinstance(value, (int, float)) or isinstance(value, bool):
+        return value
+    low, high = output.minimum, output.maximum
+    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+        return value
+    if isinstance(value, int) or abs(value) >= MAX_ROUNDED:
+        return value
+    number = Decimal(str(value)).quantize(Decimal(1).scaleb(-output.places), rounding=ROUND_HALF_UP)
+    return int(number) if output.places == 0 else float(number)
 
 
 def _of_text(output: Output, text: str) -> Any:

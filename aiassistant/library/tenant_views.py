@@ -23,6 +23,7 @@ from aiassistant.library.selectors import production_of
 from aiassistant.library.tables import TenantTaskTable
 from aiassistant.library.tasks import ask_for_month
 from aiassistant.library.views import clause_moved
+from aiassistant.rails.money import money_text
 from core.bulk import BulkMixin
 from core.pages import ConfirmPage, FormPage, ListPage, Page, Text
 from tenants.pages import TenantFormPage, TenantPage
@@ -137,7 +138,7 @@ class Estimate(TenantPage, Page):
             answer, unasked = ask(question)
             asking = answer is None and (not unasked or ask_for_month(question.key()))
         self.live = asking
-        cost = "" if answer is None or answer.cost_micros is None else f"{answer.cost_micros / 1_000_000:,.2f}"
+        cost = "" if answer is None or answer.cost_micros is None else money_text(answer.cost_micros, answer.currency)
         return self.show(self.context(answer=answer, asking=asking, question=question, cost=cost, days=DAYS))
 
 

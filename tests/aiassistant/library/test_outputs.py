@@ -1,8 +1,11 @@
 """Outputs of tasks: what may be asked for, and what becomes of an answer."""
 
+from decimal import Decimal
+
 import pytest
 
 from aiassistant.engines.base import OutputType
+from aiassistant.engines.schemas import strict_schema
 from aiassistant.library.outputs import OutputError, Problem, Target, clean_outputs, judge, loaded
 from customfields.typed import Definition, FieldType
 
@@ -107,7 +110,6 @@ def test_an_answer_is_coerced_only_where_its_meaning_stays(output, given, held):
         ({"type": "integer", "field": 7}, True),
         ({"type": "integer", "field": 7}, "four"),
         ({"type": "score", "field": 1}, 100.5),
-        ({"type": "score", "field": 1}, 1.25),
         ({"type": "boolean", "field": 8}, 1),
         ({"type": "choice", "field": 3}, "ugly"),
         ({"type": "multi_choice", "field": 5}, ["good", "good"]),
@@ -148,3 +150,27 @@ def test_an_output_of_a_field_that_is_gone_is_asked_for_but_holds_nothing():
     (output,) = loaded(stored, {})
     assert output.type == OutputType.TEXT
     assert (output.field_id, output.field) == (None, None)
+
+
+def score_of(places):
+    settings = {"min": "-100", "max": "100", "places": places}
+    target = Target(7, Definition("mood", FieldType.SCORE, settings))
+    return loaded(clean_outputs([{"name": "mood", "type": "score", "field": 7}], {7: target}), {7: target})
+
+
+@pytest.mark.parametrize(
+    ("places", "said", "held"),
+    [(0, 66.7, "67"), (0, "66.7", "67"), (0, -0.5, "-1"), (0, 5, "5"), (2, 66.705, "66.71"), (2, 66.7, "66.7")],
+)
+def test_a_score_is_rounded_to_the_places_of_its_field(places, said, held):
+    assert judge(score_of(places), {"mood": said}).values == {"mood": Decimal(held)}
+
+
+@pytest.mark.parametrize("said", [100.4, -100.2, float("nan")])
+def test_rounding_never_brings_a_number_into_its_range(said):
+    assert judge(score_of(0), {"mood": said}).problems
+
+
+def test_a_model_is_asked_for_an_integer_where_the_field_holds_no_fraction():
+    assert strict_schema(score_of(0))["properties"]["mood"]["type"] == "integer"
+    assert strict_schema(score_of(1))["properties"]["mood"]["type"] == "number"

@@ -1,10 +1,13 @@
 """The pages of AI tasks, as people use them."""
 
 import json
+from dataclasses import asdict
 
 import pytest
+from django.core.cache import cache
 from django.urls import reverse
 
+from aiassistant.library.estimating import Monthly, question_of
 from aiassistant.library.models import AITask, AITaskVersion, TaskActivation
 from aiassistant.library.seeding import load_library
 from aiassistant.library.selectors import tasks_for
@@ -114,3 +117,12 @@ def test_a_field_that_a_task_fills_is_not_deleted_and_says_why(root, people):
 def test_what_a_month_costs_is_counted_behind_the_page(ada, acme, people):
     task = stored_task(people.platform_admin)
     assert ada.get(reverse("aitasks:estimate", args=[acme.pk, task.pk])).status_code == 200
+
+
+def test_an_amount_below_a_cent_is_not_shown_as_nothing(ada, acme, people):
+    task = stored_task(people.platform_admin)
+    question = question_of(acme, task)
+    told = Monthly(1, 1, 1, 1, 100, 10, engine="Cloud", model="m", currency="EUR", cost_micros=400)
+    cache.set(question.key(), asdict(told), 60)
+    shown = text_of(ada.get(reverse("aitasks:estimate", args=[acme.pk, task.pk])))
+    assert "0.0004 EUR" in shown
