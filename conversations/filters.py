@@ -15,7 +15,6 @@ from conversations.fields.list_filters import FieldFilters
 from conversations.models import SPOKEN, WRITTEN, Call, Channel, Direction, TranscriptionState
 from conversations.selectors import matching
 from core.outcomes import Reason
-from queues.events import RecordType
 from tenants.querysets import TenantQuerySet
 
 TYPES = [("call", _("Call")), ("thread", _("Messages"))]
@@ -52,8 +51,6 @@ class CallFilter(FieldFilters):
     duration_max = django_filters.NumberFilter(
         label=_("At most (seconds)"), method="shorter", min_value=0, max_value=10**6, decimal_places=0
     )
-
-    record_type = RecordType.CALL
 
     class Meta:
         model = Call

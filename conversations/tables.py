@@ -17,7 +17,6 @@ from conversations.models import Call
 from conversations.selectors import HIT_END, HIT_START
 from conversations.shown import spoken_duration
 from core.tables import NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, show_time
-from queues.events import RecordType
 
 
 def marked(snippet: str) -> SafeString:
@@ -59,7 +58,6 @@ class CallTable(FieldTable):
         order_by = "-started_at"
         row_attrs = {"data-href": lambda record: reverse("conversations:call", args=[record.pk])}
 
-    record_type = RecordType.CALL
     snippets: Mapping[Any, str] = {}
     # Those whose subject may be shown.
     readable: Collection[Any] = ()

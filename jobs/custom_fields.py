@@ -96,7 +96,7 @@ def _type_of(kind: FieldType) -> ValueType:
 
 
 def custom_facts(
-    tenant: Tenant, record_type: str, record_ids: Iterable[uuid.UUID], filters: Sequence[Mapping[str, Any]]
+    tenant: Tenant, record_ids: Iterable[uuid.UUID], filters: Sequence[Mapping[str, Any]]
 ) -> dict[uuid.UUID, dict[str, Any]]:
     """For each record the facts of the custom fields that ``filters`` name, inside ``tenant``.
 
@@ -109,7 +109,7 @@ def custom_facts(
     gone = {f"{PREFIX}{field.pk}": Deleted(field.name) for field in fields if field.deleted_at is not None}
     gone |= {f"{PREFIX}{pk}": Deleted(f"{PREFIX}{pk}") for pk in wanted - {field.pk for field in fields}}
     live = [field for field in fields if field.deleted_at is None and field.tenant_id in (None, tenant.pk)]
-    values = current_values(record_type, ids, live)
+    values = current_values(ids, live)
     found: dict[uuid.UUID, dict[str, Any]] = {pk: dict(gone) for pk in ids}
     for field in live:
         for pk in ids:

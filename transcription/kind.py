@@ -121,7 +121,7 @@ class TranscriptionKind:
         if call is None:
             return None
         licensed = licensed_users([call.user_id] if call.user_id else [], Bundle.SPEECH_ANALYTICS)
-        custom = custom_facts(tenant, RecordType.CALL, [record_id], filters)[record_id]
+        custom = custom_facts(tenant, [record_id], filters)[record_id]
         _refused, trace = judge_filters(filters, filter_facts(tenant, call, licensed) | custom)
         problem = Reason.NO_AUDIO.value if call.recording is None else call.recording.problem
         amount = 0 if call.recording is None else _metered(call)
@@ -139,7 +139,7 @@ class TranscriptionKind:
         engine, calls = _engine(settings), call_facts(record_ids)
         users = {call.user_id for call in calls.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
-        custom = custom_facts(tenant, RecordType.CALL, calls, filters)
+        custom = custom_facts(tenant, calls, filters)
         refusals = {
             key: _unfit(call) or _refusal(tenant, engine, filters, call, licensed, custom[key])
             for key, call in calls.items()
@@ -226,7 +226,7 @@ class TranscriptionSession:
         users = {call.user_id for call in facts.values() if call.user_id is not None}
         licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
         key = data_key(tenant)
-        custom = custom_facts(tenant, RecordType.CALL, facts, self.filters)
+        custom = custom_facts(tenant, facts, self.filters)
         verdicts = {
             record.id: self._verdict(tenant, record, facts.get(record.record_id), licensed, key, custom)
             for record in records

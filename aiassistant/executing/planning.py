@@ -94,10 +94,7 @@ class Batch:
         tasks = tuple(t for t in tasks_for([tenant])[tenant.pk] if chosen is None or t.task_id in chosen)
         users = {fact.user_id for fact in facts.values() if fact.user_id is not None}
         asked = [*filters, *(clause for task in tasks for clause in task.filters)]
-        custom: dict[uuid.UUID, Mapping[str, Any]] = {}
-        for kind in (RecordType.CALL, RecordType.CONVERSATION):
-            ids = [pk for pk, fact in facts.items() if fact.record_type == kind]
-            custom |= custom_facts(tenant, kind, ids, asked) if ids else {}
+        custom = custom_facts(tenant, facts, asked)
         return cls(facts, tasks, licensed_users(users, Bundle.SPEECH_ANALYTICS), custom)
 
     def judged(self, tenant: Tenant, filters: Sequence[Mapping[str, Any]], record_id: uuid.UUID) -> "Judged":

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -128,10 +127,7 @@ def _passing(tenant: Tenant, task: TaskDefinition, ids: Sequence[uuid.UUID]) -> 
     facts = text_facts(ids)
     users = {each.user_id for each in facts.values() if each.user_id is not None}
     licensed = licensed_users(users, Bundle.SPEECH_ANALYTICS)
-    custom: dict[uuid.UUID, dict[str, Any]] = {}
-    for kind in (RecordType.CALL, RecordType.CONVERSATION):
-        of_kind = [pk for pk, each in facts.items() if each.record_type == kind]
-        custom |= custom_facts(tenant, kind, of_kind, task.filters)
+    custom = custom_facts(tenant, facts, task.filters)
     return [
         each
         for pk, each in facts.items()

@@ -30,10 +30,10 @@ def operators_of(kind: FieldType) -> tuple[str, ...]:
 
 
 def having(
-    rows: TenantQuerySet, record_type: str, field: CustomField, operator: str, value: Any = None, second: Any = None
+    rows: TenantQuerySet, field: CustomField, operator: str, value: Any = None, second: Any = None
 ) -> TenantQuerySet:
-    """Narrow conversations to those that meet the clause; values are such as ``coerce`` returns, a member for lists."""
-    current = FieldValue.objects.filter(field=field, record_type=record_type, standing=FieldValue.Standing.CURRENT)
+    """Narrow calls and threads to those that meet the clause; values are such as ``coerce`` returns, a member for lists."""
+    current = FieldValue.objects.filter(field=field, standing=FieldValue.Standing.CURRENT)
     if operator in WITHOUT_VALUE:
         said = current.exclude(text=None, number=None, members=None).values("record_id")
         narrowed: TenantQuerySet = rows.filter(pk__in=said) if operator == NOT_EMPTY else rows.exclude(pk__in=said)

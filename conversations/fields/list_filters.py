@@ -156,26 +156,24 @@ class FieldFilter(django_filters.Filter):
 
     field_class = ClauseField
 
-    def __init__(self, custom: CustomField, record_type: str) -> None:
-        self.custom, self.record_type = custom, record_type
+    def __init__(self, custom: CustomField) -> None:
+        self.custom = custom
         super().__init__(label=custom.name, custom=custom)
 
     def filter(self, qs: TenantQuerySet, value: Any) -> TenantQuerySet:
         """Those that meet the clause."""
-        return qs if not value else having(qs, self.record_type, self.custom, *value)
+        return qs if not value else having(qs, self.custom, *value)
 
 
 class FieldFilters(django_filters.FilterSet):
     """Base of filter sets of conversations: adds a filter for each field that the viewer sees in lists."""
-
-    record_type = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.request is None:
             return
         for custom in listed_fields(self.request.user):
-            made = FieldFilter(custom, self.record_type)
+            made = FieldFilter(custom)
             made.parent, made.model = self, self._meta.model
             self.filters[parameter_of(custom)] = made
 
@@ -210,8 +208,6 @@ class ValueColumn(tables.Column):
 class FieldTable(PageTable):
     """Base of tables of conversations: a column for each of ``fields``, with the values of a page in one query."""
 
-    record_type = ""
-
     def __init__(self, *args: Any, fields: Sequence[CustomField] = (), **kwargs: Any) -> None:
         self.fields = fields
         columns = [(parameter_of(custom), ValueColumn(custom)) for custom in fields]
@@ -221,7 +217,7 @@ class FieldTable(PageTable):
     def values(self) -> Mapping[tuple[uuid.UUID, int], FieldValue]:
         """Of the rows of the page, or of the piece of an export."""
         ids: Iterable[uuid.UUID] = [row.record.pk for row in self.paginated_rows]
-        return current_values(self.record_type, ids, self.fields)
+        return current_values(ids, self.fields)
 
     def value_of(self, record: Any, custom: CustomField) -> FieldValue | None:
         """What stands there."""

@@ -12,14 +12,15 @@ Current = FieldValue.Standing.CURRENT
 
 
 def current_values(
-    record_type: str, record_ids: Iterable[uuid.UUID], fields: Collection[CustomField]
+    record_ids: Iterable[uuid.UUID], fields: Collection[CustomField]
 ) -> dict[tuple[uuid.UUID, int], FieldValue]:
-    """The current versions by conversation and field, in one query; none without fields. Emptied ones are among them."""
+    """The current versions by conversation and field, in one query; none without fields. Emptied ones are among them.
+
+    Calls and threads share one space of ids, so a page or a batch may hold both.
+    """
     if not fields:
         return {}
-    rows = FieldValue.objects.filter(
-        record_type=record_type, record_id__in=list(record_ids), field__in=fields, standing=Current
-    )
+    rows = FieldValue.objects.filter(record_id__in=list(record_ids), field__in=fields, standing=Current)
     return {(row.record_id, row.field_id): row for row in rows}
 
 

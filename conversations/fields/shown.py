@@ -56,7 +56,7 @@ def panel(user: User, key: Key, *, readable: bool) -> list[Group]:
     A field without a value is shown to those who may give it one.
     """
     fields = readable_fields(user)
-    values = current_values(key[0], [key[1]], fields)
+    values = current_values([key[1]], fields)
     groups: dict[str, Group] = {}
     for custom in fields:
         version = values.get((key[1], custom.pk))

@@ -45,7 +45,7 @@ class OneValue:
 
     def current(self) -> FieldValue | None:
         """What stands there."""
-        return current_values(self.key[0], [self.key[1]], [self.custom]).get((self.key[1], self.custom.pk))
+        return current_values([self.key[1]], [self.custom]).get((self.key[1], self.custom.pk))
 
     def page_url(self) -> str:
         """The conversation, at its fields."""

@@ -13,6 +13,7 @@ from conversations.fields.filtering import having
 from conversations.fields.writing import NewValue, write_values
 from conversations.models import Call
 from tests.conversations.calls import stored_call
+from tests.conversations.threads import stored_thread
 from tests.customfields.making import CHOICES, SCORE, made
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +82,20 @@ def listed(client, field, operator, value="", second=""):
 )
 def test_calls_are_filtered_by_a_field(client_for, people, fields, key, clause, expected):
     assert listed(client_for(people.tenant_admin), fields[key], *clause) == (200, expected)
+
+
+def test_threads_are_listed_and_filtered_by_a_field_as_calls_are(client_for, people, acme, inside, fields):
+    with inside(acme):
+        chat = stored_thread(acme, "t0")
+        stored_thread(acme, "t1")
+        said = [NewValue("conversation", chat.pk, fields[key].pk, KINDS[key][2][1]) for key in ("mood", "topics")]
+        write_values(tenant=acme, rows=said, actor="job:1")
+    client = client_for(people.tenant_admin)
+    assert listed(client, fields["mood"], "is", "0") == (200, ["c1", "t0"])
+    assert listed(client, fields["topics"], "is_not", "other") == (200, ["c0", "c2", "t1"])
+    assert listed(client, fields["topics"], "not_empty") == (200, ["c0", "c1", "t0"])
+    _status, rows = exported(client)
+    assert [rows["t0"]["Topics"], rows["t1"]["Topics"]] == ["billing; other", ""]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +174,7 @@ def test_filters_find_values_by_the_index_of_their_type(acme, inside, fields):
             ("note", ("is", "note 7"), "field_value_text"),
             ("reason", ("is", "reason 7"), "field_value_members"),
         ]:
-            plan = having(Call.objects.all(), "call", fields[key], *clause).explain()
+            plan = having(Call.objects.all(), fields[key], *clause).explain()
             assert index in plan, plan
 
 

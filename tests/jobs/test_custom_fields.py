@@ -42,7 +42,7 @@ def judged(acme, inside, field, value, *clauses):
         call = stored_call(acme)
         if value is not None:
             write_values(tenant=acme, rows=[NewValue("call", call.pk, field.pk, value)], actor="job:1")
-        return judge_filters(stored, custom_facts(acme, "call", [call.pk], stored)[call.pk])
+        return judge_filters(stored, custom_facts(acme, [call.pk], stored)[call.pk])
 
 
 @pytest.mark.parametrize(("kind", "rules", "value", "met", "unmet"), CASES)
@@ -61,7 +61,7 @@ def fact(acme, inside, field):
 
     with inside(acme):
         call = Call.objects.get()
-        return custom_facts(acme, "call", [call.pk], [clause(field, "empty")])[call.pk][f"custom_field.{field.pk}"]
+        return custom_facts(acme, [call.pk], [clause(field, "empty")])[call.pk][f"custom_field.{field.pk}"]
 
 
 def test_a_conversation_without_the_value_is_empty_and_not_anything(acme, inside):
@@ -96,7 +96,7 @@ def test_a_filter_on_a_deleted_field_is_refused_with_its_name_at_save_and_on_the
         validate(stored, FILTER_FIELDS)
     with inside(acme):
         call = stored_call(acme)
-        reason, trace = judge_filters(stored, custom_facts(acme, "call", [call.pk], stored)[call.pk])
+        reason, trace = judge_filters(stored, custom_facts(acme, [call.pk], stored)[call.pk])
     assert reason == f"filtered:custom_field.{field.pk}"
     assert trace[0].seen == "Mood of caller was deleted"
     assert "“Mood of caller”" in refusal_text(reason, trace, FILTER_FIELDS)
@@ -108,7 +108,7 @@ def test_a_field_of_another_tenant_is_empty_here(acme, globex, inside):
     field = made("theirs", "integer", tenant=globex)
     with inside(acme):
         call = stored_call(acme)
-        assert custom_facts(acme, "call", [call.pk], [clause(field, "is", 5)]) == {call.pk: {}}
+        assert custom_facts(acme, [call.pk], [clause(field, "is", 5)]) == {call.pk: {}}
 
 
 def test_facts_of_a_batch_cost_two_queries_and_none_without_a_clause(acme, inside):
@@ -117,7 +117,7 @@ def test_facts_of_a_batch_cost_two_queries_and_none_without_a_clause(acme, insid
         calls = [stored_call(acme, f"c{number}").pk for number in range(5)]
         for clauses, expected in (([], 0), ([clause(field, "is", 5), clause(field, "empty")], 2)):
             with CaptureQueriesContext(connection) as queries:
-                custom_facts(acme, "call", calls, clauses)
+                custom_facts(acme, calls, clauses)
             assert len(queries) == expected
 
 
