@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from aiassistant.engines.base import ContextOverflow, Message
+from aiassistant.engines.base import ContextOverflow, Finish, Message
 from aiassistant.engines.budget import NoRoom, Piece, head_and_tail, pieces, room_for_source
 from aiassistant.engines.extraction import NoObject, extract_object
 from aiassistant.engines.schemas import strict_schema
@@ -99,9 +99,16 @@ def _parts(asking: Requests, lines: Sequence[Line], window: int) -> list[list[Li
 
 
 async def _notes(asking: Requests, lines: Sequence[Line], number: int, of: int) -> list[Line]:
-    messages = _map_messages(asking, lines, number, of)
-    for last in (False, True):
-        completion = await asking.request(messages, _notes_schema(asking), "retry" if last else "map")
+    """The notes on one part, asked for once more where they cannot be used: with twice the cap where they were cut."""
+    messages, cap = _map_messages(asking, lines, number, of), asking.cap
+    for part in ("map", "retry"):
+        completion = await asking.request(messages, _notes_schema(asking), part, cap=cap)
+        if completion.finish in {Finish.REFUSED, Finish.FILTERED}:
+            asking.fail(Reason.REFUSED, str(Reason.REFUSED.label))
+        if completion.finish == Finish.LENGTH:
+            asking.note(f"The answer was cut after {cap} tokens")
+            cap = min(cap * 2, asking.adapter.window // 2)
+            continue
         try:
             return _as_lines(extract_object(completion.text), number)
         except NoObject as error:

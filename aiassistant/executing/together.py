@@ -4,7 +4,10 @@ The answer has an object for each task. A task whose part cannot be used is aske
 the worst that this can cost is one request.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -53,14 +56,29 @@ def batches(rans: Sequence[Ran], *, together: bool) -> list[list[Ran]]:
 
 
 async def execute_together(rans: Sequence[Ran], subject: Subject, *, within_s: float | None = None) -> None:
-    """Bring executions that share a request to their ends; raises nothing."""
+    """Bring executions that share a request to their ends; raises nothing.
+
+    ``within_s`` is what the conversation has left of its time. The shared request counts for the time of each task.
+    """
+    left_s = float("inf") if within_s is None else within_s
+    began = time.monotonic()
+    shared_s = 0.0
     if len(rans) > 1:
-        await _first_request(rans, subject)
+        # Tasks with more time than the others, or not answered, are asked alone, within what is left of it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(min(left_s, *(_time_of(ran) for ran in rans)), 0.0)):
+                await _first_request(rans, subject)
+        shared_s = time.monotonic() - began
     for ran in rans:
         if ran.completed or ran.later is not None:
             ran.ended_at = ran.ended_at or timezone.now()
         else:
-            await execute(ran, subject, within_s=within_s)
+            spent_s = time.monotonic() - began
+            await execute(ran, subject, within_s=min(left_s - spent_s, _time_of(ran) - shared_s))
+
+
+def _time_of(ran: Ran) -> float:
+    return float(ran.task.limits.conversation_timeout_s)
 
 
 async def _first_request(rans: Sequence[Ran], subject: Subject) -> None:

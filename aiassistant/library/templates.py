@@ -30,7 +30,6 @@ UNTRUSTED = frozenset(
         "call.from",
         "call.to",
         "call.queue",
-        "call.disposition",
         "call.tags",
         "call.language",
         "call.subject",
