@@ -21,7 +21,7 @@ from accounts.policy import requires, viewer
 from audit.services import Answer, seen
 from conversations import selectors
 from conversations.audio import AudioUnavailable, extension_of, open_reader, unpack_peaks
-from conversations.bulk.deeds import DEEDS
+from conversations.bulk.deeds import DEEDS, TEXT_EVENTS
 from conversations.codec import spans_of
 from conversations.exports import EXPORTS
 from conversations.fields.list_filters import listed_fields
@@ -37,6 +37,7 @@ from core.errors import Conflict
 from core.pages import ListPage, with_query
 from core.tables import PageTable
 from customfields.models import CustomField
+from queues.selectors import listening
 from tenants.doors import current_tenant
 from tenants.keys import data_key
 
@@ -128,10 +129,11 @@ def call(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _analysable(request: HttpRequest, call: Call) -> bool:
-    """Whether the viewer may have AI tasks asked about the conversation again."""
+    """Whether the viewer may have AI tasks asked about the conversation again, and a queue would tell a job of it."""
     deed = DEEDS["analyse"]
     has_text = call.is_written or call.transcription_state == TranscriptionState.COMPLETED
-    return has_text and selectors.may(viewer(request), call, own=deed.own, others=deed.others)
+    may = has_text and selectors.may(viewer(request), call, own=deed.own, others=deed.others)
+    return may and bool(listening(current_tenant(), TEXT_EVENTS[call.is_written]))
 
 
 @requires(*VIEW_CALLS)

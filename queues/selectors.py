@@ -7,7 +7,9 @@ from django.db.models import F, FloatField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueuePurge
+from queues.events import Event, RecordType
+from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueuePurge, QueueScope
+from tenants.models import Tenant
 
 RATE_MINUTES = 5
 
@@ -55,6 +57,19 @@ def queue_pages() -> QuerySet[ProcessingQueue]:
     emptied = QueuePurge.objects.filter(queue=OuterRef("pk"), state=QueuePurge.State.RUNNING).values("deletes")
     queues = queues_with_backlog().annotate(**rates, deleted=Subquery(emptied))
     return queues.select_related("tenant", "copy").prefetch_related("tenant_groups")
+
+
+def listening(tenant: Tenant, event: Event) -> list[int]:
+    """The ids of the enabled queues that listen to ``event`` and whose scope includes ``tenant``."""
+    found = ProcessingQueue.objects.filter(
+        Q(scope=QueueScope.GLOBAL)
+        | Q(scope=QueueScope.ONE_TENANT, tenant=tenant)
+        | Q(scope=QueueScope.TENANT_GROUPS, tenant_groups__tenants=tenant),
+        enabled=True,
+        record_type__in=[kind for kind in RecordType if event.record_type in kind.takes],
+        events__contains=[event.value],
+    )
+    return sorted(set(found.values_list("pk", flat=True)))
 
 
 def oldest_items(queue: ProcessingQueue, tenants: Q, number: int) -> list[QueueItem]:

@@ -22,7 +22,7 @@ from queues.reach import demand_scope
 from queues.replication.copies import demand_own
 from queues.replication.outbox import record_saved
 from queues.replication.snapshots import settings_of
-from queues.selectors import pending_in
+from queues.selectors import listening, pending_in
 from tenants.models import Tenant, TenantGroup
 
 # Whoever deletes the queue at this moment is waited for; into a queue that is gone then nothing is put, and the change
@@ -58,7 +58,7 @@ def publish(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) ->
     after the commit.
     """
     _need_transaction()
-    queue_ids = _listening(tenant, event)
+    queue_ids = listening(tenant, event)
     put(tenant=tenant, queue_ids=queue_ids, record_type=event.record_type, record_ids=record_ids, event=event.value)
     return queue_ids
 
@@ -69,22 +69,9 @@ def put_again(*, tenant: Tenant, event: Event, record_ids: Sequence[uuid.UUID]) 
     Returns the ids of the queues; without any nothing happens.
     """
     _need_transaction()
-    queue_ids = _listening(tenant, event)
+    queue_ids = listening(tenant, event)
     put(tenant=tenant, queue_ids=queue_ids, record_type=event.record_type, record_ids=record_ids, event=REQUEUED)
     return queue_ids
-
-
-def _listening(tenant: Tenant, event: Event) -> list[int]:
-    """Enabled queues that listen to ``event`` and whose scope includes ``tenant``."""
-    listening = ProcessingQueue.objects.filter(
-        Q(scope=QueueScope.GLOBAL)
-        | Q(scope=QueueScope.ONE_TENANT, tenant=tenant)
-        | Q(scope=QueueScope.TENANT_GROUPS, tenant_groups__tenants=tenant),
-        enabled=True,
-        record_type__in=[kind for kind in RecordType if event.record_type in kind.takes],
-        events__contains=[event.value],
-    )
-    return sorted(set(listening.values_list("pk", flat=True)))
 
 
 def put(

@@ -10,13 +10,15 @@ from accounts.models import User
 from accounts.permissions import Permission
 from conversations.models import SPOKEN, WRITTEN, TranscriptionState
 from conversations.selectors import within
+from queues.events import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
     """One action. ``own`` and ``others`` are the rights for one's own calls and those of others.
 
-    ``fit`` leaves the calls that it can do something to. With ``tagged`` the start names a tag.
+    ``fit`` leaves the calls that it can do something to. With ``tagged`` the start names a tag. ``queued`` ones change
+    nothing themselves: jobs take the conversations up from their queues.
     """
 
     label: str | Promise
@@ -27,6 +29,7 @@ class Deed:
     audited: str
     fit: Q = field(default_factory=Q)
     tagged: bool = False
+    queued: bool = False
     danger: bool = False
 
     def held_by(self, user: User) -> bool:
@@ -41,7 +44,7 @@ class Deed:
 DEEDS: dict[str, Deed] = {
     "tag": Deed(
         _("Assign tag"),
-        _("The tag is put on the calls. One that has as many tags as a call may have gets none more."),
+        _("The tag is put on the conversations. One that has as many tags as it may have gets none more."),
         "tag",
         Permission.CALLS_TAG_OWN,
         Permission.CALLS_TAG_OTHERS,
@@ -50,7 +53,7 @@ DEEDS: dict[str, Deed] = {
     ),
     "untag": Deed(
         _("Clear tag"),
-        _("The tag is taken off the calls that have it."),
+        _("The tag is taken off the conversations that have it."),
         "x",
         Permission.CALLS_TAG_OWN,
         Permission.CALLS_TAG_OTHERS,
@@ -67,6 +70,7 @@ DEEDS: dict[str, Deed] = {
         Permission.CALLS_EDIT_OWN,
         Permission.CALLS_EDIT_OTHERS,
         "calls.queued",
+        queued=True,
         fit=SPOKEN & ~Q(transcription_state__in=[TranscriptionState.COMPLETED, TranscriptionState.IN_PROGRESS]),
     ),
     "analyse": Deed(
@@ -80,11 +84,12 @@ DEEDS: dict[str, Deed] = {
         Permission.CALLS_EDIT_OWN,
         Permission.CALLS_EDIT_OTHERS,
         "calls.analysed",
+        queued=True,
         fit=WRITTEN | Q(transcription_state=TranscriptionState.COMPLETED),
     ),
     "delete": Deed(
         _("Delete"),
-        _("The calls are deleted with their recordings, transcripts and tags. That cannot be undone."),
+        _("The conversations are deleted with their recordings, texts, values and tags. That cannot be undone."),
         "trash",
         Permission.CALLS_DELETE_OWN,
         Permission.CALLS_DELETE_OTHERS,
@@ -92,4 +97,6 @@ DEEDS: dict[str, Deed] = {
         danger=True,
     ),
 }
+# What tells AI jobs of a text, by whether it was written.
+TEXT_EVENTS: dict[bool, Event] = {False: Event.CALL_TRANSCRIPTION_COMPLETED, True: Event.CONVERSATION_UPDATED}
 RIGHTS = tuple(dict.fromkeys(right for deed in DEEDS.values() for right in (deed.own, deed.others)))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import append
 from conversations.bulk.choosing import Choice, begin, keep, stamp_of, unbegin
-from conversations.bulk.deeds import DEEDS
+from conversations.bulk.deeds import DEEDS, TEXT_EVENTS
 from conversations.executions import erase_texts
 from conversations.fields.editing import erase_values
 from conversations.metadata import MAX_TAGS, check_tag
@@ -37,7 +37,7 @@ def carry_out(*, choice: Choice, user: User, tag: str = "") -> Choice:
         check_tag("tag", tag)
         choice.value = tag.strip()
     if not choice.calls:
-        raise Conflict(_("No call is left that this action can change."))
+        raise Conflict(_("No conversation is left that this action can change."))
     if not begin(choice):
         raise Conflict(_("This action was started already."))
     try:
@@ -116,7 +116,7 @@ def _process(calls: list[Call], _tag: str) -> list[Call]:
 
 def _analyse(calls: list[Call], _tag: str) -> list[Call]:
     tenant, reached = current_tenant(), []
-    for event, written in ((Event.CALL_TRANSCRIPTION_COMPLETED, False), (Event.CONVERSATION_UPDATED, True)):
+    for written, event in TEXT_EVENTS.items():
         group = [call for call in calls if call.is_written == written]
         if group and put_again(tenant=tenant, event=event, record_ids=[call.pk for call in group]):
             reached += group

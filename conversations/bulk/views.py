@@ -79,12 +79,12 @@ class CallBulkPage(Page):
     def get_title(self) -> Text:
         """What is done to how many."""
         number = len(self.choice.calls)
-        calls = ngettext("%(n)s call", "%(n)s calls", number) % {"n": f"{number:,}"}
+        calls = ngettext("%(n)s conversation", "%(n)s conversations", number) % {"n": f"{number:,}"}
         return f"{DEEDS[self.choice.deed].label}: {calls}"
 
     def breadcrumbs(self) -> Crumbs:
         """Below the list."""
-        return [(_("Calls"), reverse("conversations:calls"))]
+        return [(_("Conversations"), reverse("conversations:calls"))]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The preview, or the outcome."""
@@ -99,7 +99,11 @@ class CallBulkPage(Page):
             return self.page(problem=error.message, tag=tag, status=422)
         except Conflict as error:
             return self.page(problem=error.message, tag=tag, status=409)
-        text = ngettext("%(n)s call was changed.", "%(n)s calls were changed.", done.changed)
+        text = ngettext("%(n)s conversation was changed.", "%(n)s conversations were changed.", done.changed)
+        if DEEDS[done.deed].queued:
+            text = ngettext(
+                "%(n)s conversation was put into queues.", "%(n)s conversations were put into queues.", done.changed
+            )
         messages.success(request, text % {"n": f"{done.changed:,}"})
         return HttpResponseRedirect(request.path)
 

@@ -56,12 +56,12 @@ def tags_of(acme, inside) -> dict[str, list[str]]:
 def test_what_matches_the_filters_is_previewed_then_tagged_with_one_row(ada, calls, acme, inside):
     page = choose(ada, "tag", query="?direction=inbound")
     preview = ada.get(page).content.decode()
-    assert "Assign tag: 3 calls" in preview
+    assert "Assign tag: 3 conversations" in preview
     assert "all that match the filters" in preview
     assert tags_of(acme, inside)["first"] == []
     before = AuditEntry.objects.count()
     done = ada.post(page, {"tag": " vip "}, follow=True)
-    assert "3 calls were changed" in done.content.decode()
+    assert "3 conversations were changed" in done.content.decode()
     assert tags_of(acme, inside) == {"first": ["vip"], "second": ["old"], "olga": ["vip"], "nobody": ["vip"]}
     entry = AuditEntry.objects.latest("pk")
     assert AuditEntry.objects.count() == before + 1
@@ -85,7 +85,7 @@ def test_ticked_calls_are_untagged_and_those_without_the_tag_are_named(ada, call
         changed_at = Call.objects.get(external_id="second").changed_at
     chosen = [str(calls["first"].pk), str(calls["second"].pk), "nonsense"]
     done = do(ada, "untag", tag="old", selection=chosen)
-    assert "1 call was changed" in done.content.decode()
+    assert "1 conversation was changed" in done.content.decode()
     assert "Nothing to change" in done.content.decode()
     assert tags_of(acme, inside)["second"] == []
     with inside(acme):
@@ -109,7 +109,7 @@ def test_what_changes_after_the_preview_is_skipped_and_listed(ada, calls, acme, 
         Call.objects.filter(pk=calls["nobody's"].pk).delete()
         stored_call(acme, "late", direction="inbound")
     done = ada.post(page, {"tag": "vip"}, follow=True).content.decode()
-    assert "1 call was changed" in done
+    assert "1 conversation was changed" in done
     assert "Changed meanwhile: skipped" in done
     assert "Deleted meanwhile: skipped" in done
     assert tags_of(acme, inside) == {"first": ["vip"], "second": ["old"], "olga": ["else"], "late": []}
@@ -226,7 +226,7 @@ def test_unknown_actions_and_broken_filters_choose_nothing(ada, calls, posted, q
 
 def test_an_empty_choice_says_so_and_cannot_be_started(ada, calls):
     page = choose(ada, "tag", query="?group=nowhere")
-    assert "No call is left" in ada.get(page).content.decode()
+    assert "No conversation is left" in ada.get(page).content.decode()
     assert ada.post(page, {"tag": "vip"}).status_code == 409
 
 
