@@ -114,6 +114,26 @@ def set_enabled(*, fields: Iterable[CustomField], enabled: bool, editor: User) -
 
 
 @transaction.atomic
+def set_in_lists(*, fields: Iterable[CustomField], in_lists: bool, editor: User) -> int:
+    """Make fields columns and filters of lists, or no longer; return how many were not so before.
+
+    Raises Conflict for one out of reach, InvalidInput when a tenant, or the platform for all of them, would have too many.
+    """
+    _lock_keys()
+    found = [field for field in _locked(fields, editor) if field.in_lists != in_lists]
+    rows = CustomField.objects.filter(pk__in=[field.pk for field in found], in_lists=not in_lists)
+    move(rows, expect=len(found), in_lists=in_lists, version=F("version") + 1)
+    for tenant_id in {field.tenant_id for field in found}:
+        shown = CustomField.objects.filter(tenant=tenant_id, deleted_at=None, in_lists=True).count()
+        if in_lists and shown > MOST_IN_LISTS:
+            raise InvalidInput("in_lists", _("At most %(n)s fields can be columns of lists.") % {"n": MOST_IN_LISTS})
+    for field in found:
+        told = {"before": {"in_lists": not in_lists}, "after": {"in_lists": in_lists}}
+        _append(field, editor, "custom_field.changed", **told)
+    return len(found)
+
+
+@transaction.atomic
 def delete_fields(*, fields: Iterable[CustomField], editor: User) -> int:
     """Delete fields; return how many. Raises Conflict, naming the users, when one is in use or out of reach.
 

@@ -1,51 +1,70 @@
 """How far the demo is, and how well it was recognised. Computed on what lies in the database."""
 
+import uuid
 from dataclasses import asdict, dataclass
 
 from django.db import connection
 
 from conversations.codec import unpack
-from conversations.models import Call, Transcript
+from conversations.models import WRITTEN, Call, Transcript
+from demo.assistant import JOB as ASSISTANT_JOB
 from demo.manifest import CALLS, DemoCall, read_manifest
 from demo.scoring import Errors, load_reference, normalise, word_errors
-from jobs.models import Record
+from jobs.models import JobDefinition, Record
 from tenants.doors import enter
 from tenants.models import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The demo's calls by what became of them."""
+    """The demo's calls by what became of them; of calls and threads, those with text that AI tasks are still asked about."""
 
     calls: int = 0
     completed: int = 0
     skipped: int = 0
     failed: int = 0
     in_progress: int = 0
+    to_analyse: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """For JSON."""
         return asdict(self)
 
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return bool(self.calls) and not self.in_progress and not self.to_analyse
+
 
 def figures() -> Figures:
     """Count the demo calls; one that is not in any final state, or not taken yet, is in progress."""
     states: dict[str, int] = {}
-    total = 0
+    total = to_analyse = 0
     for tenant, calls in _calls_by_tenant():
         with enter(tenant):
-            ids = set(
-                Call.objects.filter(external_id__in=[c.metadata()["external_id"] for c in calls]).values_list(
-                    "pk", flat=True
-                )
-            )
+            named = [call.metadata()["external_id"] for call in calls]
+            ids = set(Call.objects.filter(external_id__in=named).values_list("pk", flat=True))
+            written = Call.objects.filter(WRITTEN, external_id__startswith="demo-")
+            threads = set(written.values_list("pk", flat=True))
         total += len(ids)
         newest = Record.objects.filter(tenant=tenant, record_id__in=ids, job__kind="transcription").order_by("pk")
-        for state in dict(newest.values_list("record_id", "state")).values():
+        ends = dict(newest.values_list("record_id", "state"))
+        for state in ends.values():
             states[state] = states.get(state, 0) + 1
+        completed_calls = {pk for pk, state in ends.items() if state == Record.State.COMPLETED}
+        to_analyse += _to_analyse(tenant, completed_calls | threads)
     completed, skipped = states.get(Record.State.COMPLETED, 0), states.get(Record.State.SKIPPED, 0)
     failed = states.get(Record.State.FAILED, 0) + states.get(Record.State.ABORTED, 0)
-    return Figures(total, completed, skipped, failed, total - completed - skipped - failed)
+    return Figures(total, completed, skipped, failed, total - completed - skipped - failed, to_analyse)
+
+
+def _to_analyse(tenant: Tenant, with_text: set[uuid.UUID]) -> int:
+    """How many of them the demo's AI job has not ended with; 0 when it was deleted or switched off."""
+    job = JobDefinition.objects.filter(name=ASSISTANT_JOB, enabled=True).first()
+    if job is None:
+        return 0
+    ended = Record.objects.filter(job=job, tenant=tenant, record_id__in=with_text).exclude(state="in_progress")
+    return len(with_text) - ended.values("record_id").distinct().count()
 
 
 @dataclass(frozen=True, slots=True)

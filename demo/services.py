@@ -17,9 +17,10 @@ from conversations.models import WRITTEN, Call
 from conversations.services import delete_call, ingest_call
 from conversations.threads.reading import read_thread
 from conversations.threads.services import import_thread
+from demo import assistant
 from demo.manifest import CALLS, DemoTenant, Manifest, demo_threads, read_manifest
 from jobs.actions import abort_records, delete_records
-from jobs.models import DataSource, JobDefinition, Schedule
+from jobs.models import DataSource, JobDefinition, Record, Schedule
 from jobs.services import save_job
 from licensing.limits_pages.services import FIELDS, save_limits, stored_limits
 from licensing.models import Bundle, Entitlement
@@ -55,11 +56,16 @@ def load_demo() -> list[SignIn]:
     """Create what is missing of the demo and return the sign-ins; running it again changes nothing."""
     manifest = read_manifest()
     _pipeline()
+    # Before conversations come: those that come after it are asked about by themselves.
+    new_queue = assistant.make_assistant(system=system_tenant(), actor=ACTOR)
     sign_ins = []
     for demo_tenant in manifest.tenants:
         tenant = _tenant(demo_tenant)
         sign_ins += _people(tenant, demo_tenant)
         _limits(tenant, demo_tenant)
+        assistant.enable_tasks(tenant=tenant)
+        if new_queue is not None:
+            assistant.take_up(tenant=tenant, queue=new_queue)
         _calls(tenant, manifest)
         _threads(tenant)
     return sign_ins
@@ -74,11 +80,9 @@ def reset_demo() -> int:
             continue
         with enter(tenant):
             ids = list(Call.objects.filter(external_id__startswith="demo-").values_list("pk", flat=True))
-            job = JobDefinition.objects.filter(name=JOB).first()
-            if job is not None:
-                records = job.records.filter(tenant=tenant, record_id__in=ids)
-                for act in (abort_records, delete_records):
-                    act(records=records, actor=ACTOR, audit_tenant=tenant, chosen="demo reset")
+            records = Record.objects.filter(tenant=tenant, record_id__in=ids, job__name__in=(JOB, assistant.JOB))
+            for act in (abort_records, delete_records):
+                act(records=records, actor=ACTOR, audit_tenant=tenant, chosen="demo reset")
             for call_id in ids:
                 delete_call(tenant=tenant, call_id=call_id, actor=ACTOR)
             removed += len(ids)

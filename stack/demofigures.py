@@ -1,4 +1,4 @@
-"""Following how far the demo calls are."""
+"""Following how far the demo is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from stack.paths import ROOT
 
-FIGURES = ("calls", "completed", "skipped", "failed", "in_progress")
+FIGURES = ("calls", "completed", "skipped", "failed", "in_progress", "to_analyse")
 
 
 def parse(line: str) -> dict[str, int] | None:
@@ -25,8 +25,8 @@ def parse(line: str) -> dict[str, int] | None:
 
 
 def is_final(figures: Mapping[str, Any] | None) -> bool:
-    """Say whether every demo call has reached its end."""
-    if not figures or not figures["calls"]:
+    """Say whether every demo call has reached its end, and AI tasks have been asked about all that has text."""
+    if not figures or not figures["calls"] or figures["to_analyse"]:
         return False
     return bool(figures["completed"] + figures["skipped"] + figures["failed"] >= figures["calls"])
 

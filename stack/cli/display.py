@@ -122,4 +122,5 @@ def sign_in_table(paths: StackPaths) -> Table:
 
 
 def _words(demo: Mapping[str, int]) -> str:
-    return f"{demo['completed']} completed, {demo['skipped']} skipped, {demo['failed']} failed"
+    words = f"{demo['completed']} completed, {demo['skipped']} skipped, {demo['failed']} failed"
+    return f"{words}, {demo['to_analyse']} to analyse" if demo["to_analyse"] else words

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.conftest import load_demo
-from tests.faults.test_pulled_plugs import everything_ended_exactly_once, finish, middle
+from tests.faults.test_pulled_plugs import SPOKEN, everything_ended_exactly_once, finish, middle
 from tests.machine import Machine
 from tests.polling import until
 
@@ -14,8 +14,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240), pytest.mark.xdist_gr
 
 WORKERS = "SELECT pid FROM jobs_worker WHERE state = 'running' AND heartbeat_at > now() - interval '10 seconds'"
 BUSY = """
-SELECT w.pid FROM jobs_pass p JOIN jobs_worker w ON w.id = p.worker_id
-WHERE p.state = 'running' AND (SELECT count(*) FROM jobs_record WHERE lease_until > now() AND stage = 'uploading') > 5
+SELECT w.pid FROM jobs_pass p JOIN jobs_worker w ON w.id = p.worker_id JOIN jobs_jobdefinition j ON j.id = p.job_id
+WHERE j.kind = 'transcription' AND p.state = 'running'
+    AND (SELECT count(*) FROM jobs_record WHERE lease_until > now() AND stage = 'uploading') > 5
 """
 GIVEN_BACK = "SELECT DISTINCT record_id FROM jobs_recordevent WHERE step = 'given back'"
 # The set-up kills a worker, and so do tests before it: only passes of workers that live since then count.
@@ -24,7 +25,7 @@ SELECT p.id FROM jobs_pass p JOIN jobs_worker w ON w.id = p.worker_id
 WHERE p.state = 'crashed' AND w.pid = ANY(%s)
 """
 UNTOUCHED = f"""
-SELECT id FROM jobs_record WHERE id IN ({GIVEN_BACK}) AND lease_until IS NULL AND remote IS NULL
+SELECT id {SPOKEN} WHERE id IN ({GIVEN_BACK}) AND lease_until IS NULL AND remote IS NULL
     AND state = 'in_progress' AND wait = ''
 """
 
@@ -67,7 +68,7 @@ def test_sigterm_in_mid_upload_hands_the_work_to_another_worker_at_once(two_work
     # Sooner than any lease would end.
     until(lambda: not machine.ask(UNTOUCHED), seconds=6, every=0.1)
 
-    assert machine.ask("SELECT id FROM jobs_record WHERE crashes > 0") == []
+    assert machine.ask(f"SELECT id {SPOKEN} WHERE crashes > 0") == []
     finish(machine)
     assert machine.ask(CRASHED, pids_of(machine)) == []
     everything_ended_exactly_once(machine, saved)

@@ -47,7 +47,7 @@ def test_status_as_json_has_its_published_shape_also_when_nothing_runs(paths: St
     report = json.loads(parlance(paths, "status", "--json").stdout)
     assert report["web"] == {"url": None, "healthy": False}
     assert report["processes"] == []
-    assert set(report["demo"]) == {"calls", "completed", "skipped", "failed", "in_progress"}
+    assert set(report["demo"]) == {"calls", "completed", "skipped", "failed", "in_progress", "to_analyse"}
 
 
 def test_a_command_that_needs_the_database_says_that_nothing_runs(paths: StackPaths) -> None:
@@ -207,10 +207,11 @@ def test_the_first_free_port_skips_a_taken_one() -> None:
 
 
 def test_demo_figures_are_final_when_every_call_has_ended() -> None:
-    figures = parse('{"calls": 3, "completed": 1, "skipped": 1, "failed": 0, "in_progress": 1}')
+    figures = parse('{"calls": 3, "completed": 1, "skipped": 1, "failed": 0, "in_progress": 1, "to_analyse": 1}')
     assert figures is not None
     assert not is_final(figures)
-    assert is_final(figures | {"failed": 1, "in_progress": 0})
+    assert not is_final(figures | {"failed": 1, "in_progress": 0}), "AI tasks are still asked about one"
+    assert is_final(figures | {"failed": 1, "in_progress": 0, "to_analyse": 0})
     assert not is_final(dict.fromkeys(figures, 0)), "no calls yet is not an end"
     assert parse("a word of warning") is None
 

@@ -11,7 +11,7 @@ from demo.selectors import Figures, figures
 
 
 class Command(BaseCommand):
-    """One line, or with ``--follow`` one line a second until every call is final."""
+    """One line, or with ``--follow`` one line a second until every call is final and every conversation with text analysed."""
 
     help = "Show how far the demo calls are."
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             found = figures()
             self.stdout.write(json.dumps(found.as_dict()) if options["json"] else self._words(found))
             self.stdout.flush()
-            if not options["follow"] or (found.calls and not found.in_progress):
+            if not options["follow"] or found.final:
                 return
             connection.close()
             time.sleep(1)
