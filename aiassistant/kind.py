@@ -1,6 +1,7 @@
 """The AI assistant kind: tasks over every conversation, spoken or written (domain A1–A2)."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,16 +11,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.permissions import Permission
+from aiassistant.choosing import Choice, Obstacle
 from aiassistant.executing.engines import Engines
 from aiassistant.executing.planning import Batch, Settings
 from aiassistant.executing.session import AISession
 from aiassistant.facts import FILTER_FIELDS
-from aiassistant.library.models import AITask
+from aiassistant.family import AI
+from aiassistant.library.definitions import TaskDefinition
+from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel
 from aiassistant.models import AIEngine, DefaultEngine
+from aiassistant.selectors import engine_table
 from conversations.selectors import calls_by_change, calls_by_start
 from conversations.services import retag_calls
 from core.errors import InvalidInput
-from engines.selectors import EngineUnusable, obstacles_of, why_unusable
+from engines.selectors import EngineUnusable, circuit_key, obstacles_of, open_circuits, why_unusable
+from jobs.circuits.breakers import resting
+from jobs.circuits.models import Circuit
 from jobs.conversation_facts import START_DAY
 from jobs.filters import days_between
 from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Stored, Walk
@@ -117,7 +124,7 @@ class AIKind:
             return None
         judged = batch.judged(tenant, filters, record_id)
         trace = judged.trace if judged.refusal is None else judged.refusal.trace
-        return Explained(_engine_checks(settings), trace, None, batch.facts[record_id].user_id, 0)
+        return Explained(_engine_checks(settings, tenant, judged.tasks), trace, None, batch.facts[record_id].user_id, 0)
 
     def foresee(
         self,
@@ -155,15 +162,18 @@ class AIKind:
         request_timeout_s: int | None = None,
         conversation_timeout_s: float | None = None,
     ) -> AISession:
-        """Open for a pass. Raises KindPaused when the main engine is gone, disabled, paused or not usable."""
-        main = main_engine(job_settings)
-        if main is not None and (not main.enabled or main.paused_at is not None):
-            raise KindPaused(why_unusable(main))
-        return _session(main, job_settings, filters, request_timeout_s, conversation_timeout_s)
+        """Open for a pass. Raises KindPaused when of the engines of the job none can be asked now."""
+        used = engines_used(job_settings)
+        usable = [engine for engine in used if engine.enabled and engine.paused_at is None]
+        if used and not usable:
+            raise KindPaused(why_unusable(used[0]))
+        if len(used) > 1 and all(resting(circuit_key(engine)) for engine in usable):
+            raise KindPaused(_("Nothing is sent to the engines of this job, because they fail."))
+        return _session(used, job_settings, filters, request_timeout_s, conversation_timeout_s)
 
     def cleanup_session(self, job_settings: Mapping[str, Any]) -> AISession:
         """There is never anything to delete."""
-        return _session(None, job_settings, (), None, None)
+        return _session((), job_settings, (), None, None)
 
     def cleanup_settings(self, job_settings: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
         """Nothing depends on the engine."""
@@ -177,50 +187,75 @@ class AIKind:
         """Conversations show values, and executions who answered; nothing else."""
 
 
-def main_engine(job_settings: Mapping[str, Any]) -> AIEngine | None:
-    """The engine whose slots and circuit a pass holds: the job's, else the default of the system, else none.
+def engines_used(job_settings: Mapping[str, Any]) -> list[AIEngine]:
+    """The engines that tasks of the job may ask: those that running versions of its tasks name, and that of the job, or
+    else the defaults of the tenants and of the system. Two or three queries.
 
     Raises KindPaused when the job names one that is gone.
     """
-    wanted = job_settings.get("engine")
-    if wanted is not None:
-        engine = AIEngine.objects.filter(pk=wanted).first()
-        if engine is None:
-            raise KindPaused(_("The engine of this job was deleted."))
-        return engine
-    default = DefaultEngine.objects.filter(tenant=None).select_related("engine").first()
-    return None if default is None else default.engine
+    wanted, chosen = job_settings.get("engine"), job_settings.get("tasks") or []
+    labelled = TaskLabel.objects.filter(task__archived_at=None)
+    overriding = TaskActivation.objects.filter(enabled=True, override__isnull=False)
+    if chosen:
+        labelled, overriding = labelled.filter(task__in=chosen), overriding.filter(task__in=chosen)
+    running = Q(pk__in=labelled.values("points_to")) | Q(pk__in=overriding.values("override"))
+    named = AITaskVersion.objects.filter(running, engine_ref__isnull=False).values("engine_ref")
+    fallback = Q(pk=wanted) if wanted is not None else Q(pk__in=DefaultEngine.objects.values("engine"))
+    found = list(AIEngine.objects.filter(Q(pk__in=named) | fallback).select_related("tenant").order_by("pk"))
+    if wanted is not None and all(engine.pk != wanted for engine in found):
+        raise KindPaused(_("The engine of this job was deleted."))
+    return found
 
 
 def _session(
-    main: AIEngine | None,
+    used: Sequence[AIEngine],
     settings: Mapping[str, Any],
     filters: Sequence[Mapping[str, Any]],
     request_timeout_s: int | None,
     conversation_timeout_s: float | None,
 ) -> AISession:
-    engines = Engines(main, settings.get("engine"), request_timeout_s)
+    engines = Engines(used, settings.get("engine"), request_timeout_s)
     try:
         return AISession(engines, filters, Settings.of(settings), conversation_timeout_s=conversation_timeout_s)
     except EngineUnusable as error:
-        raise KindPaused(f"{main.name if main is not None else ''}: {error}") from error
+        raise KindPaused(f"{', '.join(engine.name for engine in used)}: {error}") from error
 
 
-def _engine_checks(settings: Mapping[str, Any]) -> tuple[Check, ...]:
-    """The main engine, without its name: tenants read this."""
-    label, where = _("AI engine"), {"route": "aiassistant:engines", "right": Permission.ENGINES_VIEW}
-    try:
-        engine = main_engine(settings)
-    except KindPaused:
-        return (Check(label, _("deleted"), _("enabled"), False, _("Choose another engine for the job"), **where),)
+def _engine_checks(settings: Mapping[str, Any], tenant: Tenant, tasks: Sequence[TaskDefinition]) -> tuple[Check, ...]:
+    """One for each engine that the tasks of the conversation would ask, without its name: tenants read this."""
+    table, circuits = engine_table(), open_circuits(AI)
+    titles: dict[str, list[str]] = defaultdict(list)
+    seen: dict[str, tuple[str, bool, str]] = {}
+    for task in tasks or (None,):
+        choice = table.choose(tenant.pk, task=None if task is None else task.engine_id, job=settings.get("engine"))
+        key = str(choice.engine.pk if choice.engine is not None else choice.source)
+        titles[key] += [task.title] if task is not None else []
+        seen[key] = _engine_seen(choice, circuits)
+    where = {"route": "aiassistant:engines", "right": Permission.ENGINES_VIEW}
+    checks = []
+    for key, (shown, good, advice) in seen.items():
+        label = _("AI engine") if len(seen) == 1 else _("AI engine: %(tasks)s") % {"tasks": ", ".join(titles[key])}
+        checks.append(Check(label, shown, _("enabled"), good, advice, **where))
+    return tuple(checks)
+
+
+def _engine_seen(choice: Choice, circuits: Mapping[int, Circuit]) -> tuple[str, bool, str]:
+    """How the engine of a choice stands, whether it can be asked, and else what helps."""
+    engine = choice.engine
     if engine is None:
-        return ()
-    if not engine.enabled:
-        return (Check(label, _("disabled"), _("enabled"), False, _("Enable the engine"), **where),)
-    if engine.paused_at is not None:
-        advice = _("Mend its settings; Save and Test lets it go on.")
-        return (Check(label, _("paused"), _("enabled"), False, advice, **where),)
-    return (Check(label, _("enabled"), _("enabled"), True),)
+        if choice.source is None:
+            return _("none is named"), False, _("Choose one for the job or the task, or set a default")
+        return _("deleted"), False, _("Choose another engine for the job")
+    if choice.obstacle == Obstacle.NOT_ALLOWED:
+        return _("not for this organisation"), False, _("Choose another engine, or change who may use it")
+    if choice.obstacle == Obstacle.DISABLED:
+        return _("disabled"), False, _("Enable the engine")
+    if choice.obstacle == Obstacle.PAUSED:
+        shown = _("paused: its model was not found") if engine.missing_model else _("paused")
+        return shown, False, _("Mend its settings; Save and Test lets it go on.")
+    if engine.pk in circuits:
+        return _("failing; waiting for it to answer a probe"), False, _("It goes on by itself")
+    return _("enabled"), True, ""
 
 
 def _clause(trace: Sequence[GateResult]) -> GateResult | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 
 from aiassistant.family import AI
@@ -21,15 +22,27 @@ class Visibility(models.TextChoices):
 
 
 class AIEngine(ConfiguredEngine):
-    """A configured AI engine. ``capabilities`` is what its server was found to do, ``calibration`` the factor of its
-    token counts against our estimates."""
+    """A configured AI engine.
+
+    ``capabilities`` is what its server was found to do (``probed_at``: the last time that a test asked), ``overrides``
+    what people say instead; ``calibration`` the factor of its token counts against our estimates. ``missing_model`` is
+    the model that a paused engine's server does not have.
+    """
 
     family = AI
 
     visibility = models.CharField(_("visibility"), max_length=12, choices=Visibility, default=Visibility.GLOBAL)
     tenants: Any = models.ManyToManyField(Tenant, blank=True, related_name="+", verbose_name=_("tenants"))
     capabilities: Any = models.JSONField(default=dict, editable=False)
+    overrides: Any = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), editable=False)
+    probed_at = models.DateTimeField(_("probed"), null=True, editable=False)
     calibration = models.FloatField(default=1.0, editable=False)
+    missing_model = models.CharField(max_length=120, blank=True, db_default="", default="", editable=False)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What counts: what was found out, and above it what people say."""
+        return {**self.capabilities, **self.overrides}
 
     def facts(self) -> dict[str, Any]:
         """With the tenants by name."""
@@ -50,7 +63,8 @@ class AIEngineTest(ConnectionTest):
 class EnginePrice(models.Model):
     """What an engine costs from a day on, per million tokens (providers §6.5).
 
-    ``model_pattern`` is a model or a beginning with ``*``; ``batch_factor`` is for requests that may take a day.
+    ``model_pattern`` is a model or a beginning with ``*``; ``reasoning`` None is the price of other output;
+    ``batch_factor`` is for requests that may take a day.
     """
 
     engine = models.ForeignKey(AIEngine, on_delete=models.CASCADE, related_name="prices", verbose_name=_("engine"))
@@ -62,6 +76,9 @@ class EnginePrice(models.Model):
         _("cached input"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)]
     )
     output = models.DecimalField(_("output"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)])
+    reasoning = models.DecimalField(
+        _("reasoning"), max_digits=14, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
     batch_factor = models.DecimalField(
         _("batch factor"), max_digits=4, decimal_places=3, default=Decimal(1), validators=[MinValueValidator(0)]
     )
@@ -76,6 +93,10 @@ class EnginePrice(models.Model):
             models.CheckConstraint(
                 condition=models.Q(input__gte=0, cached_input__gte=0, output__gte=0, batch_factor__gte=0),
                 name="aiassistant_price_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(reasoning__isnull=True) | models.Q(reasoning__gte=0),
+                name="aiassistant_reasoning_not_negative",
             ),
         ]
 
@@ -101,4 +122,5 @@ class DefaultEngine(models.Model):
 # Django looks for tables here.
 from aiassistant.executing.models import Execution  # noqa: E402, F401
 from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel, TaskPolicy  # noqa: E402, F401
+from aiassistant.pacing.models import EngineWindow  # noqa: E402, F401
 from aiassistant.rails.models import Budget, DailyOutcome, TenantRate  # noqa: E402, F401

@@ -20,6 +20,7 @@ class Price:
     cached_input: Decimal
     output: Decimal
     batch_factor: Decimal
+    reasoning: Decimal | None = None
 
 
 def price_at(prices: Iterable[Price], *, model: str, day: date) -> Price | None:
@@ -32,12 +33,15 @@ def price_at(prices: Iterable[Price], *, model: str, day: date) -> Price | None:
 def cost_micros(price: Price | None, usage: Usage, *, batch: bool = False) -> int:
     """What one request costs, in micro-units. A price per million tokens is as many micro-units for one token.
 
-    Cached tokens are part of the prompt, reasoning part of the completion: nothing is counted twice.
+    Cached tokens are part of the prompt, reasoning part of the completion: nothing is counted twice. Reasoning costs what
+    other output does, unless it has a price of its own.
     """
     if price is None:
         return 0
     cached = min(usage.cached, usage.prompt)
-    amount = price.input * (usage.prompt - cached) + price.cached_input * cached + price.output * usage.completion
+    reasoning = 0 if price.reasoning is None else min(usage.reasoning, usage.completion)
+    amount = price.input * (usage.prompt - cached) + price.cached_input * cached
+    amount += price.output * (usage.completion - reasoning) + (price.reasoning or 0) * reasoning
     if batch:
         amount *= price.batch_factor
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))

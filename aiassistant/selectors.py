@@ -21,7 +21,7 @@ def adapter_for(engine: AIEngine, request_timeout_s: int | None = None) -> Adapt
     Raises EngineUnusable when the type is gone, the settings break its rules or the secrets do not decrypt.
     """
     kind, options = usable_options(engine, request_timeout_s)
-    adapter: Adapter = kind(options, outbound_policy(), Capabilities.stored(engine.capabilities))
+    adapter: Adapter = kind(options, outbound_policy(), Capabilities.stored(engine.known))
     return adapter
 
 
@@ -56,6 +56,7 @@ def prices_of(engine_ids: list[int]) -> dict[int, list[Price]]:
                 row.cached_input,
                 row.output,
                 row.batch_factor,
+                row.reasoning,
             )
         )
     return dict(found)

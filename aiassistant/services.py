@@ -17,12 +17,15 @@ from aiassistant.selectors import engines_for
 from audit.services import append
 from core.engines import EngineOptions
 from core.errors import Conflict, InvalidInput
+from core.outcomes import EngineError
 from engines import services
 from engines.services import server_changed
 from tenants.models import Tenant
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 PATTERN = re.compile(r"[^\s*]{0,119}\*?")
+# What servers call a model or a deployment that they do not have.
+MODEL_GONE = frozenset({"model_not_found", "deploymentnotfound"})
 # More often would be a write for every request.
 CALIBRATION_STEP = 0.02
 
@@ -49,7 +52,7 @@ def save_engine(
         saved.tenants.set(chosen)
         other_server = engine is None or server_changed(engine, saved.engine_type, options, saved.settings)
         if other_server or engine.settings.get("model") != saved.settings.get("model"):  # type: ignore[union-attr]
-            AIEngine.objects.filter(pk=saved.pk).update(capabilities={}, calibration=1.0)
+            AIEngine.objects.filter(pk=saved.pk).update(capabilities={}, overrides={}, probed_at=None, calibration=1.0)
 
     saved: AIEngine = services.save_engine(
         family=AI,
@@ -64,14 +67,32 @@ def save_engine(
     return saved
 
 
-def learn(*, engine: AIEngine, capabilities: Capabilities) -> bool:
-    """Remember what an engine's server was found to do, if the engine is still the one that was asked."""
+@transaction.atomic
+def pause(*, engine: AIEngine, error: EngineError) -> bool:
+    """Stop an engine that refuses its settings, as ``engines.services.pause_engine``; a model that is gone is named."""
+    model = str(engine.settings.get("model", "")) if error.code in MODEL_GONE else ""
+    reason = error.message
+    if model:
+        reason = _("Model not found: “%(model)s”. %(why)s") % {"model": model, "why": error.message}
+    paused = services.pause_engine(family=AI, engine_id=engine.pk, version=engine.version, reason=reason)
+    if paused:
+        AIEngine.objects.filter(pk=engine.pk).update(missing_model=model)
+    return paused
+
+
+def learn(*, engine: AIEngine, capabilities: Capabilities, probed: bool = False) -> bool:
+    """Remember what an engine's server was found to do, if the engine is still the one that was asked.
+
+    ``probed``: a test has asked for all of it just now.
+    """
     known = capabilities.model_dump()
-    if known == Capabilities.stored(engine.capabilities).model_dump():
+    if not probed and known == Capabilities.stored(engine.known).model_dump():
         return False
     same = AIEngine.objects.filter(pk=engine.pk, version=engine.version)
-    engine.capabilities = known
-    return bool(same.update(capabilities=known))
+    # What people say was never found out.
+    found = {**known, **{name: engine.capabilities.get(name) for name in engine.overrides}}
+    engine.capabilities = found
+    return bool(same.update(capabilities=found, **({"probed_at": timezone.now()} if probed else {})))
 
 
 def learn_tokens(*, engine: AIEngine, reported: int, estimated: int) -> float:
@@ -85,8 +106,10 @@ def learn_tokens(*, engine: AIEngine, reported: int, estimated: int) -> float:
 
 def add_price(*, engine: AIEngine, values: dict[str, Any], actor: str, audit_tenant: Tenant) -> EnginePrice:
     """Add a price row. ``values``: the fields of EnginePrice but engine. Raises InvalidInput naming the field."""
-    for name in ("input", "cached_input", "output", "batch_factor"):
-        amount = values[name]
+    for name in ("input", "cached_input", "output", "reasoning", "batch_factor"):
+        amount = values.get(name)
+        if name == "reasoning" and amount is None:
+            continue
         if not isinstance(amount, Decimal) or not amount.is_finite() or amount < 0:
             raise InvalidInput(name, _("A price cannot be negative."))
     if values["batch_factor"] > 1:
@@ -136,8 +159,8 @@ def clear_default(*, default: DefaultEngine, actor: str, audit_tenant: Tenant) -
 
 
 def _told(price: EnginePrice) -> dict[str, str]:
-    names = ("model_pattern", "valid_from", "currency", "input", "cached_input", "output", "batch_factor")
-    return {name: str(getattr(price, name)) for name in names}
+    names = ("model_pattern", "valid_from", "currency", "input", "cached_input", "output", "reasoning", "batch_factor")
+    return {name: str(getattr(price, name)) for name in names if getattr(price, name) is not None}
 
 
 def _audit(action: str, engine: AIEngine, actor: str, audit_tenant: Tenant, details: dict[str, Any]) -> None:

@@ -14,4 +14,4 @@ def run_test(test_id: str) -> None:
 
 
 def _keep(engine: AIEngine, adapter: Adapter) -> None:
-    learn(engine=engine, capabilities=adapter.capabilities)
+    learn(engine=engine, capabilities=adapter.capabilities, probed=True)

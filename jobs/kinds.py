@@ -203,7 +203,8 @@ class Troubled:
 
     A kind whose records are made up of parts returns what is done of them as ``result``, which is committed whatever
     follows. ``partly``: enough is done that the record is completed when the rest is given up.
-    ``reason`` and ``skipped`` say how a record ends whose trouble is final, where the class says too little.
+    ``reason`` and ``skipped`` say how a record ends whose trouble is final, where the class says too little. ``wait``
+    (of ``Record.Wait``): nothing was refused, the kind itself sends nothing yet; no error is counted.
     """
 
     error: EngineError
@@ -213,6 +214,7 @@ class Troubled:
     trace: tuple[GateResult, ...] = ()
     reason: str = ""
     skipped: bool = False
+    wait: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,17 @@ class KindSession(Protocol):
 
     async def clean_up(self, remote: dict[str, Any]) -> None:
         """Delete the remote job; twice is fine. Raises EngineError."""
+        ...
+
+    def tend(self, calls: int) -> None:
+        """Between two steps of the loop, at least once a second while ``calls`` records are at work.
+
+        For what a session shares with other passes beside the places and the circuit that the pass itself holds.
+        """
+        ...
+
+    def leave(self) -> None:
+        """The pass ends and nothing is at work any more: give back what ``tend`` has taken."""
         ...
 
     def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> Mapping[int, Sequence[GateResult]]:

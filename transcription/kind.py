@@ -315,6 +315,12 @@ class TranscriptionSession:
         """Delete the job at the provider."""
         await self.adapter.cleanup(_remote(remote))
 
+    def tend(self, calls: int) -> None:
+        """The pass holds all that there is to share."""
+
+    def leave(self) -> None:
+        """Nothing was taken."""
+
     def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> Mapping[int, Sequence[GateResult]]:
         """Store the transcripts and charge for them, in the transaction of the record states."""
         if finished:

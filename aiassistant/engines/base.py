@@ -77,7 +77,8 @@ class Prompt:
     ``messages`` are for language models; ``source`` is the bare conversation for engines that read it themselves.
     ``schema`` is the strict schema of ``outputs`` (``engines.schemas.strict_schema``); without one the answer is text.
     ``expected_tokens`` is the calibrated estimate of the messages: an engine that reports far fewer has cut them.
-    ``max_output_tokens`` and ``temperature`` replace the engine's own. ``reference`` is ours and never text.
+    ``max_output_tokens`` and ``temperature`` replace the engine's own. ``reasoning`` is the effort (low, medium, high) that
+    is asked of models that reason, empty for their own. ``reference`` is ours and never text.
     """
 
     messages: tuple[Message, ...]
@@ -88,6 +89,7 @@ class Prompt:
     language: str = ""
     max_output_tokens: int | None = None
     temperature: float | None = None
+    reasoning: str = ""
     expected_tokens: int | None = None
     reference: str = ""
 
@@ -186,6 +188,11 @@ class AIEngine(ABC):
     @abstractmethod
     def concurrency(self) -> int:
         """How many calls may run at a time."""
+
+    @property
+    def per_minute(self) -> tuple[int | None, int | None]:
+        """How many requests and tokens it takes within a minute; None without a limit."""
+        return None, None
 
     @property
     @abstractmethod

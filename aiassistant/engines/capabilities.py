@@ -24,6 +24,7 @@ class Capabilities(BaseModel):
     token_count_endpoint: bool | None = None
     usage_reliable: bool | None = None
     temperature: bool | None = None
+    reasoning: bool | None = None
     system_role: bool | None = None
     max_completion_tokens: bool | None = None
     batch: bool | None = None

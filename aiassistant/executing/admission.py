@@ -1,7 +1,7 @@
 """Asking the rails before the engine: budgets, rates and repetitions (providers §6.5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils import timezone
 
@@ -83,7 +83,8 @@ def _wanted(plan: Plan, ran: Ran, size: float, prices: Prices) -> Wanted:
         engine=ran.target.engine_id,
         record_id=plan.facts.record_id,
         tokens=usage.prompt + usage.completion,
-        cost=cost_micros(price, usage),
+        # Nobody knows beforehand how much of the answer is reasoning, which may have a price of its own.
+        cost=max(cost_micros(price, usage), cost_micros(price, replace(usage, reasoning=usage.completion))),
         currency=price.currency if price is not None else "",
         max_executions=task.limits.max_executions,
     )

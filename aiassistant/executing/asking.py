@@ -26,6 +26,7 @@ REPAIRS = 2
 # What is shown to the model of an answer that it is to mend.
 MAX_SHOWN = 20_000
 TRUNCATED, CUT, UNVERIFIED = "truncated", "cut", "unverified_quote"
+NO_TEMPERATURE, NO_REASONING = "temperature_ignored", "reasoning_ignored"
 
 
 class Ended(Exception):
@@ -85,17 +86,19 @@ class Requests:
             language=self.subject.text.language,
             max_output_tokens=cap or self.cap,
             temperature=self.task.params.temperature if temperature is None else temperature,
+            reasoning=self.task.params.reasoning.value,
             expected_tokens=calibrated(estimated, self.target.calibration),
             reference=str(self.ran.execution_id),
         )
         clock = time.monotonic()
         try:
-            completion = await ask(self.target, prompt, self.task.limits.request_timeout_s)
+            completion = await ask(self.target, prompt, self.task.limits.request_timeout_s, patient=bool(self.ran.asks))
         except ContextOverflow as overflow:
             if overflow.usage is not None:
                 self.keep(part, overflow.usage, messages, "", clock, estimated, note=overflow.message)
             raise
         self.keep(part, completion.usage, messages, completion.text, clock, estimated, model=completion.model)
+        self.ran.flags |= ignored(self.task, self.target)
         return completion
 
     def keep(
@@ -219,18 +222,32 @@ class _Asking(Requests):
         settle(self.ran, judged, self.subject)
 
 
-async def ask(target: Target, prompt: Prompt, timeout_s: float) -> Completion:
-    """One request to an engine, when it has a place free. Raises EngineError (TRANSIENT) when its time is over."""
-    async with target.gate:
+async def ask(target: Target, prompt: Prompt, timeout_s: float, *, patient: bool = False) -> Completion:
+    """One request to an engine, when it may be sent. Raises EngineError (TRANSIENT) when its time is over."""
+    most = (prompt.expected_tokens or 0) + (prompt.max_output_tokens or 0)
+    async with target.entrance.turn(most, patient=patient) as turn:
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
-                return await target.adapter.complete(prompt)
+                completion = await target.adapter.complete(prompt)
+                turn.usage = completion.usage
+                return completion
         except TimeoutError:
             if not limit.expired():
                 raise
             text = f"No answer within {timeout_s:.0f} seconds"
             raise EngineError(ErrorClass.TRANSIENT, text, code="timeout") from None
+
+
+def ignored(task: TaskDefinition, target: Target) -> set[str]:
+    """The settings of a task that its engine was not sent, because it does not take them: flags of the execution."""
+    known, reads = target.adapter.capabilities, target.adapter.reads_messages
+    found = set()
+    if task.params.temperature is not None and (known.temperature is False or not reads):
+        found.add(NO_TEMPERATURE)
+    if task.params.reasoning and (known.reasoning is False or not reads):
+        found.add(NO_REASONING)
+    return found
 
 
 def fits(target: Target, messages: Sequence[Message], cap: int, window: int) -> bool:

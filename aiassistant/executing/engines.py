@@ -1,37 +1,42 @@
 """The engines of one pass: adapters made where the database is, opened where the event loop is."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiassistant.choosing import Choice, EngineTable
 from aiassistant.engines.base import AIEngine as Adapter
 from aiassistant.executing.running import Target
-from aiassistant.family import AI
 from aiassistant.models import AIEngine
+from aiassistant.pacing.access import Access
+from aiassistant.pacing.windows import Limits
 from aiassistant.pricing import Price
 from aiassistant.selectors import adapter_for, engine_table, prices_of
-from engines.selectors import EngineUnusable, open_circuits
-from jobs.circuits.models import Circuit
+from engines.selectors import EngineUnusable
+from jobs.models import JobDefinition
 from tenants.models import Tenant
 
 
 class Engines:
-    """Engines, defaults, prices and circuits as they stood when they were last looked at."""
+    """Engines, defaults and prices as they stood when they were last looked at.
 
-    def __init__(self, main: AIEngine | None, job_engine: int | None, request_timeout_s: int | None) -> None:
-        self.main, self.job_engine, self.request_timeout_s = main, job_engine, request_timeout_s
+    ``used`` are those that tasks of the job may ask, as it is now; ``main`` is the engine whose places and circuit the pass holds itself: the only one that the job uses, or None.
+    """
+
+    def __init__(self, used: Sequence[AIEngine], job_engine: int | None, request_timeout_s: int | None) -> None:
+        self.used, self.job_engine, self.request_timeout_s = used, job_engine, request_timeout_s
+        self.main = used[0] if len(used) == 1 else None
         self.targets: dict[tuple[int, str], Target] = {}
         self.opened: set[int] = set()
         self.unusable: dict[int, str] = {}
+        self.accesses: dict[int, Access] = {}
         self.lock: asyncio.Lock | None = None
         # Known with the first record that is loaded.
-        self.job_id: int | None = None
+        self.job: JobDefinition | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Look again: a handful of queries for a batch."""
         self.table: EngineTable = engine_table()
-        self.circuits: dict[int, Circuit] = open_circuits(AI)
         self.prices: dict[int, list[Price]] = prices_of(list(self.table.engines))
 
     def choose(self, tenant: Tenant, engine_id: int | None) -> Choice:
@@ -51,12 +56,28 @@ class Engines:
         if known is None:
             adapter = self._adapter(engine, model)
             known = Target(engine.pk, engine.name, adapter, calibration=engine.calibration)
-            if not self.is_main(engine.pk):
-                # The pass has slots of its main engine only; of another it takes as many places as that allows at once.
-                known.gate = asyncio.Semaphore(adapter.concurrency)
+            if self.job is not None:
+                known.entrance = self.access(engine, adapter)
             self.targets[key] = known
         known.source = "" if choice.source is None else choice.source.value
         return known
+
+    def access(self, engine: AIEngine, adapter: Adapter) -> Access:
+        """What bounds the requests to an engine, of whatever model."""
+        assert self.job is not None
+        if engine.pk not in self.accesses:
+            limits = Limits(*adapter.per_minute)
+            shared = self.is_main(engine.pk)
+            self.accesses[engine.pk] = Access(engine, self.job, adapter.concurrency, limits, shared)
+        return self.accesses[engine.pk]
+
+    def why_not(self, engine: AIEngine) -> str:
+        """Why no adapter can be made of an engine; empty when one can."""
+        try:
+            self._adapter(engine, "")
+        except EngineUnusable as error:
+            return str(error)
+        return ""
 
     def places(self, engine: AIEngine) -> int:
         """How many requests an engine takes at a time. Raises EngineUnusable."""

@@ -58,7 +58,7 @@ class Execution(models.Model):
     task_version = models.BigIntegerField(_("task version"))
     transcript_version = models.PositiveIntegerField(_("transcript version"), null=True)
     engine = models.ForeignKey(
-        AIEngine, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("engine")
+        AIEngine, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False, verbose_name=_("engine")
     )
     engine_name = models.CharField(_("engine"), max_length=120, blank=True)
     engine_source = models.CharField(_("engine named by"), max_length=8, choices=Source, blank=True)
@@ -103,6 +103,7 @@ class Execution(models.Model):
             models.Index(fields=["-ended_at", "id"], name="execution_newest"),
             models.Index(fields=["record_id", "task_version"], name="execution_of_record"),
             models.Index(fields=["task_key", "-ended_at"], name="execution_of_task"),
+            models.Index(fields=["engine", "-ended_at"], name="execution_of_engine"),
             models.Index(
                 fields=["state", "-ended_at"], condition=~models.Q(state="completed"), name="execution_not_done"
             ),

@@ -12,19 +12,21 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from aiassistant.choosing import Obstacle
+from aiassistant.choosing import Choice, Obstacle, Source
 from aiassistant.executing.asking import begin
 from aiassistant.executing.engines import Engines
+from aiassistant.executing.missing import NoEngine
 from aiassistant.executing.models import Execution
 from aiassistant.executing.prompts import Line, Subject, key_of, lines_of
-from aiassistant.executing.running import Ran
+from aiassistant.executing.running import Ran, Target
 from aiassistant.executing.variables import field_values, own_values
 from aiassistant.facts import FILTER_FIELDS, filter_facts
 from aiassistant.library.definitions import AppliesTo, TaskDefinition
 from aiassistant.library.selectors import tasks_for
+from aiassistant.pacing.access import HeldBack
 from conversations.field_models import FieldValue
 from conversations.texts import ConversationText, TextFacts, text_facts, texts_of
-from core.outcomes import EngineError, ErrorClass, Reason
+from core.outcomes import Reason
 from engines.selectors import EngineUnusable
 from jobs.custom_fields import custom_facts, refusal_text
 from jobs.filters import judge_filters
@@ -177,27 +179,52 @@ def _plan(
 
 
 def _add(plan: Plan, task: TaskDefinition, tenant: Tenant, lines: Sequence[Line], engines: Engines) -> None:
-    """The execution of one task, or why its engine cannot be asked."""
+    """The execution of one task; where its engine cannot be asked, one that has ended with what is missing."""
     choice = engines.choose(tenant, task.engine_id)
     engine = choice.engine
     if engine is None or choice.obstacle in {Obstacle.MISSING, Obstacle.NOT_ALLOWED, Obstacle.DISABLED}:
-        plan.trace.append(GateResult("step:engine", False, f"{task.title}: {_told(choice.obstacle)}", _("enabled")))
+        _cannot(plan, task, choice, _told(choice))
         return
     try:
         target = engines.target(choice, task.model)
     except EngineUnusable as error:
-        plan.trace.append(GateResult("step:engine", False, f"{task.title}: {error}", _("enabled")))
+        _cannot(plan, task, choice, f"{engine.name}: {error}")
         return
     key = key_of(task, plan.subject, lines, engine=engine.pk, model=target.model)
     ran = begin(task, target, key)
-    failing = engine.pk in engines.circuits and not engines.is_main(engine.pk)
-    if choice.obstacle == Obstacle.PAUSED or failing:
-        text = _("The engine of “%(task)s” is paused or fails; it is asked again later") % {"task": task.title}
-        ran.trouble(EngineError(ErrorClass.RATE, text, code="other_engine", retry_after=PAUSED_S))
-        ran.ended_at = ran.started_at
-        plan.ended.append(ran)
+    if choice.obstacle == Obstacle.PAUSED:
+        text = _("The engine “%(name)s” of “%(task)s” is paused: %(why)s")
+        shown = text % {"name": engine.name, "task": task.title, "why": engine.pause_reason}
+        _later(plan, ran, HeldBack(shown, wait=Record.Wait.ENGINE, retry_after=PAUSED_S))
     else:
         plan.rans.append(ran)
+
+
+def hold_back(plan: Plan, engines: Engines) -> None:
+    """Let the tasks wait whose engine fails; one may be its probe. Asks the database for engines that fail."""
+    for ran in list(plan.rans):
+        access = engines.accesses.get(ran.target.engine_id)
+        held = None if access is None else access.expect()
+        if held is not None:
+            plan.rans.remove(ran)
+            _later(plan, ran, held)
+
+
+def _later(plan: Plan, ran: Ran, why: HeldBack) -> None:
+    ran.trouble(why)
+    ran.ended_at = ran.started_at
+    plan.ended.append(ran)
+
+
+def _cannot(plan: Plan, task: TaskDefinition, choice: Choice, why: str) -> None:
+    """An execution that failed without a request: it is seen where executions are, and its outputs are missing."""
+    plan.trace.append(GateResult("step:engine", False, f"{task.title}: {why}", _("enabled")))
+    source = "" if choice.source is None else choice.source.value
+    pk, name = (0, "") if choice.engine is None else (choice.engine.pk, choice.engine.name)
+    ran = begin(task, Target(pk, name, NoEngine(task.model), source=source), "")
+    ran.fail(Reason.ENGINE_CONFIG, why)
+    ran.ended_at = ran.started_at
+    plan.ended.append(ran)
 
 
 def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan], anew: bool) -> None:
@@ -212,6 +239,7 @@ def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan],
     )
     names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing")
     done = list(rows.values_list(*names))
+    noted = _noted_before(records, plans)
     kept = {row[0] for row in done if row[6] == row[7]}
     kept |= set(
         FieldValue.objects.filter(execution_id__in=[row[0] for row in done]).values_list("execution_id", flat=True)
@@ -221,10 +249,31 @@ def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan],
     for record, plan in plans:
         for group in (plan.rans, plan.ended):
             for ran in list(group):
-                mine = (record.id, record.generation, ran.task.version_id) in here
+                place = (record.id, record.generation, ran.task.version_id)
+                if ran.reason and ran.later is None and place in noted:
+                    # It stands there since the last try of this record.
+                    group.remove(ran)
+                    continue
+                mine = place in here
                 if mine or (not anew and (record.record_id, ran.key) in same):
                     group.remove(ran)
                     plan.known.append(ran.task)
+
+
+def _noted_before(
+    records: Sequence[Claimed], plans: Sequence[tuple[Claimed, Plan]]
+) -> set[tuple[int | None, int, int]]:
+    """Of the tasks that have no engine, those of which this generation of the record has an execution that says so."""
+    if not any(ran.later is None for _record, plan in plans for ran in plan.ended):
+        return set()
+    rows = Execution.objects.filter(
+        tenant=plans[0][0].tenant_id,
+        record_id__in=[record.record_id for record in records],
+        job_record__in=[record.id for record in records],
+        state=Execution.State.FAILED,
+        attempts=0,
+    )
+    return set(rows.values_list("job_record", "generation", "task_version"))
 
 
 def _unfit(task: TaskDefinition, facts: TextFacts) -> str:
@@ -256,12 +305,19 @@ def _seen_text(fact: TextFacts) -> str:
     return _("messages version %(n)s of %(words)s words") % values
 
 
-def _told(obstacle: Obstacle | None) -> str:
-    words = {
-        Obstacle.NOT_ALLOWED: _("its engine is not for this organisation"),
-        Obstacle.DISABLED: _("its engine is disabled"),
+def _told(choice: Choice) -> str:
+    """What is missing, with the engine's name where there is one."""
+    name = "" if choice.engine is None else choice.engine.name
+    if choice.obstacle == Obstacle.NOT_ALLOWED:
+        return _("the engine “%(name)s” is not for this organisation") % {"name": name}
+    if choice.obstacle == Obstacle.DISABLED:
+        return _("the engine “%(name)s” is disabled") % {"name": name}
+    named = {
+        Source.TASK: _("the engine that the task names was deleted"),
+        Source.JOB: _("the job's engine was deleted"),
     }
-    return words.get(obstacle, _("no engine is named")) if obstacle is not None else _("no engine is named")
+    nothing = _("no engine is named: neither by the task nor by the job, and there is no default")
+    return named.get(choice.source, nothing) if choice.source is not None else nothing
 
 
 def _refused(reason: str, detail: str, *trace: GateResult) -> Refuse:

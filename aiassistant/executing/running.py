@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from aiassistant.engines.base import AIEngine, Message, Usage
 from aiassistant.library.definitions import TaskDefinition
+from aiassistant.pacing.turns import Entrance, Freely
 from conversations.fields.writing import Evidence
 from core.ids import uuid7
 from core.outcomes import TREATMENTS, EngineError, Reason
@@ -19,14 +19,14 @@ MAX_DETAIL = 500
 
 @dataclass(slots=True)
 class Target:
-    """The engine that answers, opened. ``source`` says who named it; ``gate`` lets in as many as it takes at a time."""
+    """The engine that answers, opened; ``engine_id`` 0 where there is none. ``source`` says who named it; ``entrance`` bounds what is sent to it."""
 
     engine_id: int
     name: str
     adapter: AIEngine
     source: str = ""
     calibration: float = 1.0
-    gate: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
+    entrance: Entrance = field(default_factory=Freely)
 
     @property
     def model(self) -> str:

@@ -10,30 +10,36 @@ from django.utils.translation import gettext as _
 from aiassistant.engines.capabilities import Capabilities
 from aiassistant.executing.admission import admit_plans
 from aiassistant.executing.engines import Engines
-from aiassistant.executing.planning import PAUSED_S, Plan, Settings, plans_of
+from aiassistant.executing.planning import PAUSED_S, Plan, Settings, hold_back, plans_of
 from aiassistant.executing.running import Ran, Target
 from aiassistant.executing.storing import Work, store
 from aiassistant.executing.together import batches, execute_together
 from aiassistant.executing.variables import said_before
 from aiassistant.family import AI
 from aiassistant.models import AIEngine
-from aiassistant.services import learn, learn_tokens
+from aiassistant.pacing.access import HeldBack
+from aiassistant.services import MODEL_GONE, learn, learn_tokens, pause
 from core.outcomes import EngineError, ErrorClass, Reason
 from engines.selectors import circuit_key
-from engines.services import pause_engine, report_failing
+from engines.services import report_failing
 from jobs.kinds import Claimed, Finished, Go, PutOff, Refuse, StillPending, Submitted, Troubled, Verdict
-from jobs.models import Record
+from jobs.models import JobDefinition, Record
+from jobs.policy.rules import MOST_CALLS
 from licensing.gates import GateResult
 from tenants.models import Tenant
 
-# The circuit and the slots of jobs whose tasks all name engines of their own.
-NO_ENGINE = f"{AI.namespace}:0"
+# Before the name of the places that a pass holds of a job with several engines; no engine's name begins so.
+SEVERAL = f"{AI.namespace}-several"
 CONCURRENCY = 8
 OTHER = "other_engine"
 
 
 class AISession:
-    """One job, opened for a pass. ``circuit`` and slots are those of the main engine: the job's, else the system's."""
+    """One job, opened for a pass.
+
+    Of a job with one engine the pass itself holds places and circuit. Of a job with several it holds as many places as
+    they have together, and nothing but a name for a circuit: each engine is bounded by itself (``pacing``).
+    """
 
     many_requests = True
 
@@ -48,9 +54,14 @@ class AISession:
         self.engines, self.filters, self.settings = engines, filters, settings
         self.conversation_timeout_s = conversation_timeout_s
         main = engines.main
-        self.circuit = circuit_key(main) if main is not None else NO_ENGINE
-        self.concurrency = CONCURRENCY if main is None else engines.places(main)
-        self.refused: dict[int, str] = {}
+        if main is not None:
+            self.circuit, self.concurrency = circuit_key(main), engines.places(main)
+        else:
+            named = "+".join(str(engine.pk) for engine in engines.used)
+            self.circuit = f"{SEVERAL}:{named}"[:80]
+            places = sum(engines.places(engine) for engine in engines.used if not engines.why_not(engine))
+            self.concurrency = min(max(places, CONCURRENCY), MOST_CALLS)
+        self.refused: dict[int, EngineError] = {}
         self.seen: dict[int, tuple[Capabilities, int, int]] = {}
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
@@ -60,10 +71,12 @@ class AISession:
         """
         self._learn()
         self.engines.refresh()
-        if self.engines.job_id is None and records:
-            self.engines.job_id = Record.objects.values_list("job_id", flat=True).filter(pk=records[0].id).first()
+        if self.engines.job is None and records:
+            self.engines.job = JobDefinition.objects.filter(records=records[0].id).first()
         found = plans_of(tenant, records, self.filters, self.engines, self.settings)
         plans = [plan for plan in found.values() if isinstance(plan, Plan)]
+        for each in plans:
+            hold_back(each, self.engines)
         admitted = dict(zip(map(id, plans), admit_plans(tenant, plans, self.engines.prices), strict=True))
         verdicts: dict[int, Verdict] = {}
         for record in records:
@@ -125,15 +138,29 @@ class AISession:
     async def clean_up(self, remote: dict[str, Any]) -> None:
         """There is nothing to delete."""
 
+    def tend(self, calls: int) -> None:
+        """Places, limits and circuits of the engines."""
+        for access in self.engines.accesses.values():
+            access.tend(calls)
+
+    def leave(self) -> None:
+        """Give back what was taken of the engines."""
+        for access in self.engines.accesses.values():
+            access.leave()
+
     def commit(self, tenant: Tenant, finished: Sequence[tuple[Claimed, Any]]) -> Mapping[int, Sequence[GateResult]]:
         """Values, executions, words and money of the batch, in the transaction of the record states."""
         if not finished:
             return {}
-        for engine_id, reason in self.refused.items():
+        for engine_id, error in self.refused.items():
             if not self.engines.is_main(engine_id):
-                version = self.engines.table.engines[engine_id].version
-                pause_engine(family=AI, engine_id=engine_id, version=version, reason=reason)
-        return store(tenant, finished, job_id=self.engines.job_id, prices=self.engines.prices)
+                pause(engine=self.engines.table.engines[engine_id], error=error)
+        return store(
+            tenant,
+            finished,
+            job_id=None if self.engines.job is None else self.engines.job.pk,
+            prices=self.engines.prices,
+        )
 
     def usable(self) -> bool:
         """True while the main engine is as it was when the session was made."""
@@ -147,7 +174,7 @@ class AISession:
         """Pause the main engine once; others are paused with the next commit."""
         main = self.engines.main
         if main is not None:
-            pause_engine(family=AI, engine_id=main.pk, version=main.version, reason=error.message)
+            pause(engine=main, error=error)
 
     def on_circuit_opened(self, reason: str) -> None:
         """One row in the audit trail and one line of the worker's log."""
@@ -167,7 +194,7 @@ class AISession:
         if ran.later is not None:
             waits.add(target.engine_id)
             if ran.later.error_class == ErrorClass.CONFIG:
-                self.refused[target.engine_id] = ran.later.message
+                self.refused[target.engine_id] = ran.later
         for ask in ran.asks:
             if ask.expected and ask.usage.prompt and not ask.usage.estimated:
                 self.seen[target.engine_id] = (target.adapter.capabilities, ask.usage.prompt, ask.expected)
@@ -190,8 +217,7 @@ class AISession:
         idle = [ran for ran in plan.rans if ran not in asked]
         ended = [*asked, *plan.ended]
         waiting = [ran for ran in ended if ran.later is not None]
-        # A try that was only told to wait is no execution; one that cost something or broke is.
-        kept = [ran for ran in ended if ran.later is None or ran.asks or ran.later.error_class == ErrorClass.TRANSIENT]
+        kept = [ran for ran in ended if _is_execution(ran)]
         work = Work(plan, kept, [*idle, *(ran for ran in ended if ran not in kept)])
         trace = (*plan.trace, *(_step(ran) for ran in ended), *_known_steps(plan))
         good = sum(ran.completed for ran in ended) + len(plan.known)
@@ -200,24 +226,40 @@ class AISession:
             "all": len(ended) + len(plan.known) + len(idle),
         }
         if waiting:
-            return Troubled(self._error(waiting), work, partly=bool(good), detail=detail, trace=trace)
+            error = self._error(waiting)
+            wait = error.wait if isinstance(error, HeldBack) else ""
+            return Troubled(error, work, partly=bool(good), detail=detail, trace=trace, wait=wait)
         if good:
             return Finished(work, detail, trace)
-        worst = ended[0]
+        worst = next((ran for ran in ended if ran.asks), ended[0])
         skipped = all(ran.reason == Reason.BUDGET_EXHAUSTED and not ran.asks for ran in ended)
         error = EngineError(ErrorClass.INPUT, worst.detail or detail, code=OTHER)
         return Troubled(error, work, detail=detail, trace=trace, reason=worst.reason, skipped=skipped)
 
     def _error(self, waiting: Sequence[Ran]) -> EngineError:
-        """The trouble that decides about the record: that of the main engine first, whose pauses and circuit are ours."""
+        """The trouble that decides about the record: that of the main engine first, whose pauses and circuit are ours.
+
+        Then what the engine itself said, before what is only held back; of these the one that ends first.
+        """
         order = {ErrorClass.CONFIG: 0, ErrorClass.TRANSIENT: 1}
-        main = [ran.later for ran in waiting if ran.later is not None and self.engines.is_main(ran.target.engine_id)]
+        heard = [(ran.later, self.engines.is_main(ran.target.engine_id)) for ran in waiting if ran.later is not None]
+        main = [error for error, ours in heard if ours and not isinstance(error, HeldBack)]
         if main:
             return min(main, key=lambda error: order.get(error.error_class, 2))
-        error = next(ran.later for ran in waiting if ran.later is not None)
+        said = [error for error, _ours in heard if not isinstance(error, HeldBack)]
+        if not said:
+            return min((error for error, _ours in heard), key=lambda error: error.retry_after or 0.0)
+        error = said[0]
         if error.error_class == ErrorClass.CONFIG:
-            return EngineError(ErrorClass.RATE, error.message, code=OTHER, retry_after=PAUSED_S)
+            return HeldBack(error.message, wait=Record.Wait.ENGINE, retry_after=PAUSED_S)
         return EngineError(error.error_class, error.message, code=OTHER, retry_after=error.retry_after)
+
+
+def _is_execution(ran: Ran) -> bool:
+    """A try that was only told to wait is none; one that cost something, broke, or found its model gone is."""
+    if ran.later is None or ran.asks:
+        return True
+    return ran.later.error_class == ErrorClass.TRANSIENT or ran.later.code in MODEL_GONE
 
 
 def _step(ran: Ran) -> GateResult:

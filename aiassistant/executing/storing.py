@@ -120,7 +120,7 @@ def _execution(
         task_label=ran.task.label[:200],
         task_version=ran.task.version_id,
         transcript_version=plan.subject.text.version,
-        engine_id=ran.target.engine_id,
+        engine_id=ran.target.engine_id or None,
         engine_name=ran.target.name[:120],
         engine_source=ran.target.source,
         model=ran.model[:120],

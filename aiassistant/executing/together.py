@@ -17,7 +17,7 @@ from aiassistant.engines.base import Completion, Finish, Message, Prompt
 from aiassistant.engines.extraction import NoObject, extract_object
 from aiassistant.engines.schemas import MAX_PROPERTIES, strict_schema
 from aiassistant.engines.tokens import calibrated, estimate_messages
-from aiassistant.executing.asking import ask, execute, fits, settle
+from aiassistant.executing.asking import ask, execute, fits, ignored, settle
 from aiassistant.executing.prompts import (
     ANSWER_RULE,
     DATA_RULE,
@@ -99,6 +99,7 @@ async def _first_request(rans: Sequence[Ran], subject: Subject) -> None:
         language=subject.text.language,
         max_output_tokens=cap,
         temperature=rans[0].task.params.temperature,
+        reasoning=rans[0].task.params.reasoning.value,
         expected_tokens=calibrated(expected, target.calibration),
         reference=str(rans[0].execution_id),
     )
@@ -112,6 +113,7 @@ async def _first_request(rans: Sequence[Ran], subject: Subject) -> None:
     latency = round((timezone.now() - rans[0].started_at).total_seconds() * 1000)
     for place, (ran, usage) in enumerate(zip(rans, shares(completion.usage, len(rans)), strict=True)):
         ran.shared = len(rans)
+        ran.flags |= ignored(ran.task, target)
         # The words of the request are kept once; its tokens teach nothing when they are divided.
         sent = messages if place == 0 else ()
         ran.asks.append(Ask("ask", usage, sent, completion.text, "", completion.model, latency // len(rans)))

@@ -160,7 +160,9 @@ class Server:
     async def _think(self, request: web.Request, ask: Ask) -> tuple[answering.Answer, dict[str, str]]:
         entry = request["entry"]
         digest = answering.digest(ask)
-        entry.update(model=ask.model_name, prompt=digest, rung=ask.rung, cap=ask.cap, dropped=ask.dropped)
+        entry.update(
+            model=ask.model_name, prompt=digest, rung=ask.rung, cap=ask.cap, dropped=ask.dropped, effort=ask.effort
+        )
         headers = self._rates.spend(ask.prompt_tokens + ask.cap, self.settings)
         await asyncio.sleep(self.settings.delay_ms / 1000)
         text = "\n".join(message["content"] for message in ask.messages)

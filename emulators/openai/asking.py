@@ -1,6 +1,6 @@
 """Requests of both interfaces, checked like the vendor does and brought into one form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.openai.refusals import Refused, overflow, unknown_model
@@ -29,7 +29,10 @@ DEFAULT_CAP = 4096
 
 @dataclass(frozen=True)
 class Ask:
-    """One request; ``rung`` is how JSON was asked for. ``dropped`` counts tokens that were cut without a word."""
+    """One request; ``rung`` is how JSON was asked for, ``effort`` how much reasoning.
+
+    ``dropped`` counts tokens that were cut without a word.
+    """
 
     model_name: str
     model: Model
@@ -39,6 +42,7 @@ class Ask:
     cap: int
     prompt_tokens: int
     dropped: int
+    effort: str = ""
 
 
 def read_chat(data: Any, settings: Settings, deployment: str | None = None) -> Ask:
@@ -54,7 +58,8 @@ def read_chat(data: Any, settings: Settings, deployment: str | None = None) -> A
         raise Refused(422, "Extra inputs are not permitted: max_completion_tokens", param="max_completion_tokens")
     cap = _cap(data.get("max_completion_tokens", data.get("max_tokens")), "max_completion_tokens")
     rung, schema = _format(data.get("response_format"), "response_format", settings)
-    return _fitted(settings, name, model, messages, rung, schema, cap)
+    effort = _effort(data.get("reasoning_effort"), "reasoning_effort", model)
+    return replace(_fitted(settings, name, model, messages, rung, schema, cap), effort=effort)
 
 
 def read_responses(data: Any, settings: Settings) -> Ask:
@@ -69,7 +74,8 @@ def read_responses(data: Any, settings: Settings) -> Ask:
         wanted = {"type": "json_schema", "json_schema": {k: v for k, v in wanted.items() if k != "type"}}
     rung, schema = _format(wanted, "text.format", settings)
     cap = _cap(data.get("max_output_tokens"), "max_output_tokens")
-    return _fitted(settings, name, model, messages, rung, schema, cap)
+    effort = _effort((data.get("reasoning") or {}).get("effort"), "reasoning.effort", model)
+    return replace(_fitted(settings, name, model, messages, rung, schema, cap), effort=effort)
 
 
 def _common(data: Any, known: set[str], settings: Settings, deployment: str | None) -> tuple[str, Model]:
@@ -96,6 +102,17 @@ def _common(data: Any, known: set[str], settings: Settings, deployment: str | No
             400, "Invalid 'temperature': must be from 0 to 2.", code="decimal_out_of_range", param="temperature"
         )
     return name, model
+
+
+def _effort(given: Any, param: str, model: Model) -> str:
+    if given is None:
+        return ""
+    if not model.reasons:
+        text = f"Unsupported parameter: '{param}' is not supported with this model."
+        raise Refused(400, text, code="unsupported_parameter", param=param)
+    if given not in {"minimal", "low", "medium", "high"}:
+        raise Refused(400, f"Invalid value: '{param}'.", code="invalid_value", param=param)
+    return str(given)
 
 
 def _messages(given: Any, param: str) -> list[dict[str, str]]:

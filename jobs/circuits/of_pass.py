@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Protocol
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from core.circuits import Window, counted, must_open
 from core.outcomes import TREATMENTS
 from jobs.circuits.breakers import add_counts, circuit_of, end_probe, keep_probe, leave_probe, resting, take_probe
-from jobs.kinds import KindSession, NotSent, Outcome, Troubled
+from jobs.kinds import NotSent, Outcome, Troubled
 from jobs.models import JobDefinition, LogEntry, Run
 from jobs.passes.runs import log
 
@@ -22,10 +23,20 @@ OUR_FAULT = "unexpected"
 SILENT = frozenset({OUR_FAULT, "audio_unavailable", "engine_changed", "other_engine"})
 
 
+class Watched(Protocol):
+    """Whose calls are counted: the session of a pass, or one of several engines that it uses."""
+
+    circuit: str
+
+    def on_circuit_opened(self, reason: str) -> None:
+        """Alert, in the transaction that opened the circuit."""
+        ...
+
+
 class Breaker:
     """The circuit of one engine as one pass sees it: read with the heartbeat, told of outcomes in batches."""
 
-    def __init__(self, job: JobDefinition, session: KindSession) -> None:
+    def __init__(self, job: JobDefinition, session: Watched) -> None:
         self.job, self.session = job, session
         self.circuit = circuit_of(session.circuit)
         self.probing = False
@@ -72,7 +83,7 @@ class Breaker:
         if not self.probing:
             self.circuit = circuit_of(self.session.circuit)
 
-    def note(self, outcomes: Iterable[Outcome], run: Run) -> None:
+    def note(self, outcomes: Iterable[Outcome], run: Run | None) -> None:
         """Count what calls brought. It decides whether the circuit opens or closes, before anybody is blamed."""
         calls = [outcome for outcome in outcomes if asked(outcome)]
         bad = [outcome.error.message for outcome in calls if isinstance(outcome, Troubled) and failed(outcome)]
@@ -92,7 +103,7 @@ class Breaker:
         total = Window(known.window_began, known.calls, known.failures) if known else Window(self.window.began)
         return must_open(counted(total, calls=self.window.calls, failures=self.window.failures, now=timezone.now()))
 
-    def _count(self, run: Run) -> None:
+    def _count(self, run: Run | None) -> None:
         self.count_at = time.monotonic() + COUNT_EVERY_S
         with transaction.atomic():
             self.circuit, opened = add_counts(key=self.session.circuit, window=self.window, reason=self.reason)
@@ -102,7 +113,7 @@ class Breaker:
                 log(self.job, run, LogEntry.Severity.ERROR, text % {"why": self.reason.rstrip(".")})
         self.window = Window(timezone.now())
 
-    def _end_probe(self, answered: bool, run: Run) -> None:
+    def _end_probe(self, answered: bool, run: Run | None) -> None:
         assert self.circuit is not None
         with transaction.atomic():
             ended = end_probe(self.circuit, answered=answered, reason=self.reason)

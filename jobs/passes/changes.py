@@ -211,6 +211,10 @@ def _after_check(change: Change, outcome: StillPending, limits: Limits, weight_s
 
 def _after_error(change: Change, outcome: Troubled, limits: Limits, jitter: float) -> Change:
     error, treatment = outcome.error, TREATMENTS[outcome.error.error_class]
+    if outcome.wait:
+        change.wait, change.last_error = outcome.wait, error.message
+        change.delay_s = waiting.throttle_delay(error.retry_after, 1, jitter, limits.backoff)
+        return change
     change.errors += 1
     change.attempts += treatment.burns_attempt
     change.last_error = error.message

@@ -143,6 +143,7 @@ class PassRunner:
                     task.cancel()
                 loop.run(_settle(list(self.in_work)))
                 loop.run(self.session.close())
+                self.session.leave()
                 self.slots.leave()
 
     def _sweep(self, loop: asyncio.Runner) -> None:
@@ -164,6 +165,7 @@ class PassRunner:
                 next_claim = now if claimed else now + 1.0
             if self.in_work:
                 self.slots.keep(len(self.in_work))
+                self.session.tend(len(self.in_work))
                 self._write(loop.run(_step(list(self.in_work))))
             elif claimed or self._stays(loop, intake_until):
                 # All of them were refused or put off, and there may be more; or more is due by now.

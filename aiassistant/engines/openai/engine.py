@@ -49,6 +49,11 @@ class ChatEngine(AIEngine):
         return self.options.concurrency
 
     @property
+    def per_minute(self) -> tuple[int | None, int | None]:
+        """The settings of the same names."""
+        return self.options.requests_per_minute, self.options.tokens_per_minute
+
+    @property
     def model(self) -> str:
         """The setting "Model"."""
         return self.options.model
@@ -129,6 +134,7 @@ class ChatEngine(AIEngine):
             max_output_tokens=prompt.max_output_tokens or self.options.max_output_tokens,
             temperature=None if self.capabilities.temperature is False else temperature,
             capabilities=self.capabilities,
+            reasoning="" if self.capabilities.reasoning is False else prompt.reasoning,
         )
 
     def _rung(self) -> Rung:
@@ -235,6 +241,8 @@ class ChatEngine(AIEngine):
             return False
         if sent.temperature is not None and refusal.names("temperature"):
             learned["temperature"] = False
+        elif sent.reasoning and refusal.names("reasoning_effort", "reasoning.effort", "'reasoning'", "`reasoning`"):
+            learned["reasoning"] = False
         elif self.capabilities.max_completion_tokens is None and refusal.names("max_completion_tokens"):
             learned["max_completion_tokens"] = False
         elif sent.prompt.schema is not None and sent.rung != "text" and refusal.names(*_FORMAT_WORDS):

@@ -129,6 +129,7 @@ class Sent:
     max_output_tokens: int
     temperature: float | None
     capabilities: Capabilities
+    reasoning: str = ""
 
 
 def chat_body(sent: Sent) -> dict[str, Any]:
@@ -138,6 +139,8 @@ def chat_body(sent: Sent) -> dict[str, Any]:
     body: dict[str, Any] = {"model": sent.model, "messages": messages, cap: sent.max_output_tokens}
     if sent.temperature is not None:
         body["temperature"] = sent.temperature
+    if sent.reasoning:
+        body["reasoning_effort"] = sent.reasoning
     if sent.prompt.schema is not None and sent.rung == "json_schema":
         described = {"name": sent.prompt.schema_name, "strict": True, "schema": sent.prompt.schema}
         body["response_format"] = {"type": "json_schema", "json_schema": described}
@@ -156,6 +159,8 @@ def responses_body(sent: Sent) -> dict[str, Any]:
     }
     if sent.temperature is not None:
         body["temperature"] = sent.temperature
+    if sent.reasoning:
+        body["reasoning"] = {"effort": sent.reasoning}
     if sent.prompt.schema is not None and sent.rung == "json_schema":
         described = {"type": "json_schema", "name": sent.prompt.schema_name, "strict": True}
         body["text"] = {"format": {**described, "schema": sent.prompt.schema}}
