@@ -11,8 +11,9 @@ from queues.events import RecordType
 MAX_QUOTES = 5
 # A word or two occur everywhere and show nothing.
 LEAST_SIGNS = 3
-# Models like to quote the tag of the line, and to put quotation marks around it.
+# Models like to quote the tag of the line, or the name in it, and to put quotation marks around it.
 _TAG = re.compile(r"^\s*\[[0-9:]{4,9}\]\s*[^:]{1,60}:\s*")
+_NAME = re.compile(r"^[^:]{1,60}:\s*")
 _MARKS = " \t\n\"'“”„‟«»‹›‘’…"
 
 
@@ -26,20 +27,23 @@ class Words:
     def find(self, quote: str) -> Evidence:
         """The quote where it stands, in the words of the conversation; unverified when it stands nowhere."""
         bare = _TAG.sub("", quote).strip(_MARKS)
-        wanted, _places = _normalised(bare)
-        wanted = wanted.strip()
-        if len(wanted) >= LEAST_SIGNS:
-            for turn, (known, places) in zip(self.text.turns, self.turns, strict=True):
-                at = _find_words(known, wanted)
-                if at < 0:
-                    continue
-                start, end = places[at], places[at + len(wanted) - 1] + 1
-                said = turn.text[start:end]
-                if len(said) > MAX_QUOTE:
-                    said, end = said[:MAX_QUOTE], start + MAX_QUOTE
-                spoken = self.text.record_type == RecordType.CALL
-                return Evidence(said, turn.index, start, end, turn.offset_ms if spoken else None, verified=True)
-        return Evidence(bare[:MAX_QUOTE])
+        return self._stands(bare) or self._stands(_NAME.sub("", bare)) or Evidence(bare[:MAX_QUOTE])
+
+    def _stands(self, bare: str) -> Evidence | None:
+        wanted = _normalised(bare)[0].strip()
+        if len(wanted) < LEAST_SIGNS:
+            return None
+        for turn, (known, places) in zip(self.text.turns, self.turns, strict=True):
+            at = _find_words(known, wanted)
+            if at < 0:
+                continue
+            start, end = places[at], places[at + len(wanted) - 1] + 1
+            said = turn.text[start:end]
+            if len(said) > MAX_QUOTE:
+                said, end = said[:MAX_QUOTE], start + MAX_QUOTE
+            spoken = self.text.record_type == RecordType.CALL
+            return Evidence(said, turn.index, start, end, turn.offset_ms if spoken else None, verified=True)
+        return None
 
 
 def evidence_of(words: Words, quotes: Iterable[str]) -> tuple[list[Evidence], bool]:

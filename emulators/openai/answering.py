@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.openai import brain
+from emulators.openai import brain, obedience
 from emulators.openai.asking import Ask
 from emulators.openai.settings import Settings, Trick
 from emulators.openai.tokens import count, cut
@@ -38,6 +38,8 @@ def think(ask: Ask, settings: Settings, trick: Trick | None, cached: int) -> Ans
             # The vendor samples only what the schema allows: no foreign keys, however the model was talked round.
             filled = {name: value for name, value in filled.items() if name in schema.get("properties", {})}
         text = json.dumps(filled, ensure_ascii=False)
+    if schema is not None and settings.mood == "obedient":
+        text = obedience.answer(schema, reading, ask.messages)
     if settings.flavour == "plain":
         text = f"<think>Let me look at {{this}}.</think>\nHere it is:\n```json\n{text}\n```" if schema else text
     reasoning = ask.model.reasoning_tokens

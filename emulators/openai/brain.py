@@ -1,7 +1,7 @@
 """The "model": rules that fill a schema from the conversation. The same prompt gets the same answer.
 
 ``honest`` reads the conversation as data. ``adversarial`` does what the conversation tells it to, as a model does that
-was talked round: it shows what the layers behind it hold off.
+was talked round: it shows what the layers behind it hold off. For one that is wholly lost see ``obedience``.
 """
 
 import hashlib

@@ -40,7 +40,7 @@ class Settings(_Strict):
     """The present settings; ``delay_ms`` is waited before every answer, ``rpm`` and ``tpm`` are per minute."""
 
     flavour: Flavour = "openai"
-    mood: Literal["honest", "adversarial"] = "honest"
+    mood: Literal["honest", "adversarial", "obedient"] = "honest"
     models: dict[str, Model] = {
         "gpt-test": Model(),
         "gpt-test-small": Model(window=4096),

@@ -12,6 +12,7 @@ import pytest
 
 from aiassistant.engines.base import AIEngine, Completion, Finish, OutputType, Prompt, Usage
 from aiassistant.executing.asking import begin, execute
+from aiassistant.executing.evidence import Words
 from aiassistant.executing.prompts import Subject
 from aiassistant.executing.running import Ran, Target
 from aiassistant.executing.together import execute_together
@@ -152,6 +153,14 @@ def test_notes_that_do_not_fit_themselves_are_read_in_parts_again():
     ran, _engine = in_parts([long, long, NOTES, NOTES, DONE])
     assert (ran.completed, ran.chunks) == (True, 2)
     assert [ask.part for ask in ran.asks] == ["map"] * 4 + ["reduce"]
+
+
+@pytest.mark.parametrize("tag", ["", "[00:01] Carla: ", "Carla: ", "Mary-Ann O’Neil: ", "“"])
+def test_a_quote_is_found_without_the_tag_and_the_name_that_models_like_to_quote_with_it(tag):
+    words = Words(conversation())
+    found = words.find(f"{tag}I want a refund")
+    assert (found.quote, found.turn, found.verified) == ("I want a refund", 0, True)
+    assert not words.find(f"{tag}I want a new parcel").verified
 
 
 FACTS = TextFacts(
