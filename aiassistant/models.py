@@ -123,4 +123,5 @@ class DefaultEngine(models.Model):
 from aiassistant.executing.models import Execution  # noqa: E402, F401
 from aiassistant.library.models import AITask, AITaskVersion, TaskActivation, TaskLabel, TaskPolicy  # noqa: E402, F401
 from aiassistant.pacing.models import EngineWindow  # noqa: E402, F401
+from aiassistant.playground.models import PlaygroundRun  # noqa: E402, F401
 from aiassistant.rails.models import Budget, DailyOutcome, TenantRate  # noqa: E402, F401

@@ -6,11 +6,19 @@ from kombu.exceptions import OperationalError
 from aiassistant.family import AI
 from aiassistant.library.tasks import estimate_month
 from aiassistant.models import AIEngineTest
+from aiassistant.playground.tasks import resume_playground, try_draft
 from aiassistant.testing import run_test
 from engines.waiting import left_behind
 
 # Celery looks for tasks in this module alone.
-__all__ = ["estimate_month", "resume_engine_tests", "start_test", "test_engine"]
+__all__ = [
+    "estimate_month",
+    "resume_engine_tests",
+    "resume_playground",
+    "start_test",
+    "test_engine",
+    "try_draft",
+]
 
 
 @shared_task

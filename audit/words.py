@@ -48,6 +48,8 @@ ACTIONS: dict[str, str | Promise] = {
     "ai_task.override_dropped": gettext_lazy("Override of an AI task dropped"),
     "ai_task.policy_changed": gettext_lazy("Rights to AI tasks changed"),
     "ai_task.restored": gettext_lazy("Version of an AI task restored"),
+    "ai_task.tried": gettext_lazy("Draft of an AI task tried"),
+    "ai_task.try_cancelled": gettext_lazy("Try of an AI task cancelled"),
     "ai_price.added": gettext_lazy("Price of an AI engine added"),
     "ai_price.deleted": gettext_lazy("Price of an AI engine deleted"),
     "ai_rate.changed": gettext_lazy("Rate of AI executions changed"),

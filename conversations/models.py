@@ -211,4 +211,4 @@ class Thread(models.Model):
 
 
 # At the end, so that all models of the app are known by the module Django loads.
-from conversations import execution_models, field_models  # noqa: E402, F401
+from conversations import execution_models, field_models, trial_models  # noqa: E402, F401

@@ -27,6 +27,7 @@ from conversations.intake import Prepared, preparing
 from conversations.metadata import MAX_TAGS, CallMetadata, duration_lies
 from conversations.models import Call, Channel, Recording, Transcript, TranscriptionState
 from conversations.preparing import PreparedTranscript
+from conversations.trials import erase_trials
 from core.errors import Conflict, InvalidInput
 from core.ids import uuid7
 from queues.events import Event, RecordType
@@ -319,6 +320,7 @@ def delete_call(*, tenant: Tenant, call_id: uuid.UUID, actor: str) -> None:
     keys = list(Recording.objects.filter(call=call).values_list("storage_key", flat=True))
     erase_values(RecordType.CONVERSATION if call.is_written else RecordType.CALL, [call_id])
     erase_texts([call_id])
+    erase_trials([call_id])
     call.delete()
     kind = "thread" if call.is_written else "call"
     details = {"external_id": call.external_id, "files": len(keys)}

@@ -10,6 +10,7 @@ from conversations import services
 from conversations.audio import delete_recording, tenant_folder
 from conversations.executions import sweep_texts
 from conversations.fields.sweeping import sweep_values
+from conversations.trials import sweep_trials
 from tenants.doors import TenantTask, current_tenant
 from tenants.models import Tenant
 
@@ -23,6 +24,7 @@ def sweep_audio(*, tenant_id: str) -> None:
     services.sweep_audio(tenant=current_tenant())
     sweep_values()
     sweep_texts()
+    sweep_trials()
 
 
 @shared_task(base=TenantTask)

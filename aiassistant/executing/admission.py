@@ -35,12 +35,15 @@ def price_of(prices: Prices, ran: Ran) -> Price | None:
     return price_at(rows, model=ran.target.model, day=timezone.now().date()) if rows else None
 
 
-def admit_plans(tenant: Tenant, plans: Sequence[Plan], prices: Prices) -> list[Admitted]:
+def admit_plans(tenant: Tenant, plans: Sequence[Plan], prices: Prices, *, playground: bool = False) -> list[Admitted]:
     """Ask for all executions of a batch at once; what is refused is taken out of its plan.
 
     A conversation of which one task must wait for the tenant's rate waits as a whole, and holds nothing meanwhile.
+    In the ``playground`` a conversation may be asked about as often as people like, within budgets and rate.
     """
     wanted = [_wanted(plan, ran, tokens, prices) for plan in plans for tokens in [_size(plan)] for ran in plan.rans]
+    if playground:
+        wanted = [replace(one, max_executions=None) for one in wanted]
     answers = admit(tenant.pk, wanted)
     found = [_sorted(plan, answers) for plan in plans]
     idle = [str(ran.execution_id) for plan, one in zip(plans, found, strict=True) if one.delay_s for ran in plan.rans]

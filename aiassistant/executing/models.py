@@ -18,7 +18,8 @@ class Execution(models.Model):
     A task that has to wait (throttled, engine out of reach) leaves one for each try that cost something. ``detail`` names
     outputs and rules and quotes nothing. Tokens are those of all requests, repairs and parts (``chunks``) included; one
     request that answered several tasks (``shared`` of them) counts for each by an equal share. What was asked and
-    answered is in the tenant: ``conversations.ExecutionText`` of the same id.
+    answered is in the tenant: ``conversations.ExecutionText`` of the same id. Those of the ``playground`` count in no
+    statistics of success; of an unsaved draft ``task_version`` is 0.
     """
 
     class State(models.TextChoices):
@@ -53,6 +54,7 @@ class Execution(models.Model):
     # The processing record and its generation; None where no job asked.
     job_record = models.BigIntegerField(null=True)
     generation = models.PositiveIntegerField(default=0)
+    playground = models.BooleanField(_("playground"), default=False, db_default=False)
     task_key = models.CharField(max_length=80)
     task_label = models.CharField(_("task"), max_length=200)
     task_version = models.BigIntegerField(_("task version"))
@@ -104,6 +106,7 @@ class Execution(models.Model):
             models.Index(fields=["record_id", "task_version"], name="execution_of_record"),
             models.Index(fields=["task_key", "-ended_at"], name="execution_of_task"),
             models.Index(fields=["engine", "-ended_at"], name="execution_of_engine"),
+            models.Index(fields=["task_version", "-ended_at"], name="execution_of_version"),
             models.Index(
                 fields=["state", "-ended_at"], condition=~models.Q(state="completed"), name="execution_not_done"
             ),

@@ -91,9 +91,20 @@ class Batch:
         filters: Sequence[Mapping[str, Any]],
         chosen: frozenset[int] | None,
     ) -> "Batch":
-        """Facts, tasks, licences and the custom fields that filters ask about."""
-        facts = text_facts(record_ids)
+        """With the tasks that run for the tenant, those that are ``chosen`` (None: all)."""
         tasks = tuple(t for t in tasks_for([tenant])[tenant.pk] if chosen is None or t.task_id in chosen)
+        return cls.of(tenant, record_ids, filters, tasks)
+
+    @classmethod
+    def of(
+        cls,
+        tenant: Tenant,
+        record_ids: Sequence[uuid.UUID],
+        filters: Sequence[Mapping[str, Any]],
+        tasks: tuple[TaskDefinition, ...],
+    ) -> "Batch":
+        """Facts, licences and the custom fields that filters ask about, for these tasks."""
+        facts = text_facts(record_ids)
         users = {fact.user_id for fact in facts.values() if fact.user_id is not None}
         asked = [*filters, *(clause for task in tasks for clause in task.filters)]
         custom = custom_facts(tenant, facts, asked)
@@ -183,7 +194,7 @@ def _add(plan: Plan, task: TaskDefinition, tenant: Tenant, lines: Sequence[Line]
     choice = engines.choose(tenant, task.engine_id)
     engine = choice.engine
     if engine is None or choice.obstacle in {Obstacle.MISSING, Obstacle.NOT_ALLOWED, Obstacle.DISABLED}:
-        _cannot(plan, task, choice, _told(choice))
+        _cannot(plan, task, choice, told_of(choice))
         return
     try:
         target = engines.target(choice, task.model)
@@ -236,7 +247,7 @@ def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan],
     wanted = {ran.task.version_id for _record, plan in plans for ran in (*plan.rans, *plan.ended)}
     rows = Execution.objects.filter(
         record_id__in=ids, task_version__in=wanted, tenant=plans[0][0].tenant_id, state=Execution.State.COMPLETED
-    )
+    ).filter(playground=False)
     names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing")
     done = list(rows.values_list(*names))
     noted = _noted_before(records, plans)
@@ -305,7 +316,7 @@ def _seen_text(fact: TextFacts) -> str:
     return _("messages version %(n)s of %(words)s words") % values
 
 
-def _told(choice: Choice) -> str:
+def told_of(choice: Choice) -> str:
     """What is missing, with the engine's name where there is one."""
     name = "" if choice.engine is None else choice.engine.name
     if choice.obstacle == Obstacle.NOT_ALLOWED:

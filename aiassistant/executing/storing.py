@@ -3,6 +3,7 @@
 The caller demands the fence and has it. A bad answer writes no value, so what stood there stays.
 """
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,18 @@ class Work:
     idle: Sequence[Ran] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked about which conversation: a record of a job, or the playground."""
+
+    record_type: str
+    record_id: uuid.UUID
+    job_id: int | None = None
+    job_record: int | None = None
+    generation: int = 0
+    playground: bool = False
+
+
 def store(
     tenant: Tenant, done: Sequence[tuple[Claimed, Work]], *, job_id: int | None, prices: Prices
 ) -> dict[int, list[GateResult]]:
@@ -53,13 +66,15 @@ def store(
         by_execution[one.row.provenance.execution_id].append(one)
     executions = Execution.objects.bulk_create(
         [
-            _execution(tenant, record, work.plan, ran, by_execution[ran.execution_id], job_id, prices)
+            execution_of(tenant, _origin(record, job_id), work.plan, ran, by_execution[ran.execution_id], prices)
             for record, work, ran in pairs
         ]
     )
     count(tenant.pk, executions)
     keep_texts(tenant=tenant, items=[_text(record, ran) for record, _work, ran in pairs])
-    charge(tenant.pk, [line for record, _work, ran in pairs for line in _attempts(record, ran, prices)])
+    charge(
+        tenant.pk, [line for record, _work, ran in pairs for line in attempts_of(_origin(record, job_id), ran, prices)]
+    )
     unspent = [ran for _record, _work, ran in pairs if not ran.asks]
     idle = [ran for _record, work in done for ran in work.idle]
     release(tenant.pk, [str(ran.execution_id) for ran in (*unspent, *idle)])
@@ -94,28 +109,28 @@ def _values(plan: Plan, ran: Ran) -> Iterable[NewValue]:
         )
 
 
-def _execution(
-    tenant: Tenant,
-    record: Claimed,
-    plan: Plan,
-    ran: Ran,
-    written: Sequence[Written],
-    job_id: int | None,
-    prices: Prices,
+def _origin(record: Claimed, job_id: int | None) -> Origin:
+    return Origin(record.record_type, record.record_id, job_id, record.id, record.generation)
+
+
+def execution_of(
+    tenant: Tenant, origin: Origin, plan: Plan, ran: Ran, written: Sequence[Written], prices: Prices
 ) -> Execution:
+    """The row of an execution that has ended; ``written`` are its values, as they were stored."""
     usage, price = ran.usage, price_of(prices, ran)
     refused = [one for one in written if one.outcome in {Outcome.REFUSED, Outcome.GONE}]
     empty = sum(value is None for value in (ran.values or {}).values())
     flags = ran.flags | ({REFUSED_BY_FIELD} if refused else set())
-    lines = _attempts(record, ran, prices)
+    lines = attempts_of(origin, ran, prices)
     return Execution(
         id=ran.execution_id,
         tenant=tenant,
-        record_type=record.record_type,
-        record_id=record.record_id,
-        job_id=job_id,
-        job_record=record.id,
-        generation=record.generation,
+        record_type=origin.record_type,
+        record_id=origin.record_id,
+        job_id=origin.job_id,
+        job_record=origin.job_record,
+        generation=origin.generation,
+        playground=origin.playground,
         task_key=ran.task.key,
         task_label=ran.task.label[:200],
         task_version=ran.task.version_id,
@@ -157,7 +172,7 @@ def _state(ran: Ran) -> Execution.State:
     return Execution.State.SKIPPED if skipped else Execution.State.FAILED
 
 
-def _attempts(record: Claimed, ran: Ran, prices: Prices) -> list[Attempt]:
+def attempts_of(origin: Origin, ran: Ran, prices: Prices) -> list[Attempt]:
     """One line for each request; those of an engine without tokens cost nothing and count all the same."""
     price = price_of(prices, ran)
     return [
@@ -169,10 +184,11 @@ def _attempts(record: Claimed, ran: Ran, prices: Prices) -> list[Attempt]:
             task_version=ran.task.version_id,
             engine=ran.target.engine_id,
             model=ran.target.model,
-            record_type=record.record_type,
-            record_id=record.record_id,
+            record_type=origin.record_type,
+            record_id=origin.record_id,
             usage=ask.usage,
             price=price,
+            playground=origin.playground,
         )
         for number, ask in enumerate(ran.asks, start=1)
     ]

@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.permissions import Permission
 from accounts.policy import requires
 from aiassistant.library import tenant_views, views
+from aiassistant.playground import views as playground
 
 app_name = "aitasks"
 
@@ -22,6 +23,14 @@ urlpatterns = [
     path(f"{TASKS}<int:pk>/compare/", look(views.Compare.as_view()), name="compare"),
     path(f"{TASKS}<int:pk>/versions/<int:number>/restore/", edit(views.Restore.as_view()), name="restore"),
     path(f"{TASKS}<int:pk>/label/", edit(views.Label.as_view()), name="label"),
+    path(f"{TASKS}<int:pk>/try/", edit(playground.TryEdits.as_view()), name="try"),
+    path(f"{TASKS}<int:pk>/playground/", edit(playground.Playground.as_view()), name="playground"),
+    path(f"{TASKS}<int:pk>/playground/<uuid:run>/", look(playground.RunPage.as_view()), name="playground_run"),
+    path(
+        f"{TASKS}<int:pk>/playground/<uuid:run>/cancel/",
+        edit(playground.CancelRun.as_view()),
+        name="playground_cancel",
+    ),
     path(TENANT, look(tenant_views.TenantTasks.as_view()), name="tenant"),
     path(f"{TENANT}bulk/", edit(tenant_views.TenantTaskBulk.as_view()), name="tenant_bulk"),
     path(f"{TENANT}policy/", edit(tenant_views.Policy.as_view()), name="policy"),

@@ -22,6 +22,8 @@ from aiassistant.library.selectors import versions_of
 from aiassistant.library.services import archive_tasks, restore_version, save_task, set_label, set_tasks_enabled
 from aiassistant.library.tables import TaskTable, VersionTable
 from aiassistant.library.templates import GENERATED, TRANSCRIPT, TRUSTED, UNTRUSTED
+from aiassistant.playground.forms import TrialForm
+from aiassistant.playground.reach import tenants_to_try
 from core.bulk import BulkMixin
 from core.errors import Conflict, InvalidInput
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, whole
@@ -160,6 +162,7 @@ class TaskPage(OneTask, FormPage):
     form_class = TaskForm
     template_name = "aiassistant/task.html"
     cancel_url = reverse_lazy("aitasks:tasks")  # type: ignore[assignment]
+    trial: TrialForm | None = None
 
     def get_title(self) -> Text:
         """The title, or that it is new."""
@@ -176,6 +179,11 @@ class TaskPage(OneTask, FormPage):
         variables = [(TRANSCRIPT, True), *((name, name in TRUSTED) for name in sorted(TRUSTED | UNTRUSTED | GENERATED))]
         shown = {"variables": variables, "may_change": self.task is None or self.may_edit(), "task": self.task}
         if self.task is not None:
+            user = viewer(self.request)
+            tries = user.has(Permission.AI_TASKS_EDIT) and tenants_to_try(user, self.task).exists()
+            if tries and shown["may_change"]:
+                shown["trial"] = self.trial or TrialForm(editor=user, task=self.task)
+            shown |= {"may_try": tries, "form_action": reverse("aitasks:task", args=[self.task.pk])}
             labels = TaskLabel.objects.filter(task=self.task).select_related("points_to").order_by("name")
             shown |= {"labels": labels, "newest": versions_of(self.task, None).first()}
         return shown

@@ -53,10 +53,11 @@ class _Wish:
 
 @dataclass
 class Access:
-    """``shared``: the pass itself holds places and circuit of this engine, because it is the only one of its job."""
+    """``shared``: places and circuit of this engine are held by the pass itself, because it is the only one of its job, or
+    by nobody, because no job asks."""
 
     engine: AIEngine
-    job: JobDefinition
+    job: JobDefinition | None
     capacity: int
     limits: Limits
     shared: bool
@@ -74,8 +75,9 @@ class Access:
 
     def __post_init__(self) -> None:
         self.circuit = circuit_key(self.engine)
-        self.slots = None if self.shared else Slots.of_pass(self.job, self.circuit, self.capacity)
-        self.breaker = None if self.shared else Breaker(self.job, self)
+        job = None if self.shared else self.job
+        self.slots = None if job is None else Slots.of_pass(job, self.circuit, self.capacity)
+        self.breaker = None if job is None else Breaker(job, self)
 
     def on_circuit_opened(self, reason: str) -> None:
         """One row in the audit trail and one line of the worker's log."""

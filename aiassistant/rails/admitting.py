@@ -20,7 +20,8 @@ from licensing.spending import book
 
 ASKED = """
 SELECT task, record_id, count(*) FROM licensing_spendline
-WHERE tenant_id = %s AND record_id = ANY(%s) AND number = 1 AND at > statement_timestamp() - interval '1 day'
+WHERE tenant_id = %s AND record_id = ANY(%s) AND number = 1 AND NOT playground
+    AND at > statement_timestamp() - interval '1 day'
 GROUP BY 1, 2
 """
 

@@ -16,7 +16,7 @@ class Attempt:
 
     ``request`` is the key under which the execution was admitted, at most 80 characters; a later try of the execution
     has a key of its own, or what it costs would not be charged. ``number`` counts from 1. ``price`` is the row that
-    held (``pricing.price_at``), None where nobody has named one.
+    held (``pricing.price_at``), None where nobody has named one. ``playground`` marks the try of a draft.
     """
 
     request: str
@@ -30,6 +30,7 @@ class Attempt:
     record_id: uuid.UUID
     usage: Usage
     price: Price | None = None
+    playground: bool = False
 
     @property
     def cost(self) -> int:
@@ -57,6 +58,7 @@ class Attempt:
             cost=self.cost,
             currency=price.currency if price is not None else "",
             price=price.pk if price is not None else None,
+            playground=self.playground,
         )
 
 

@@ -19,7 +19,7 @@ SELECT t.id, t.name, max(r.executions), sum(r.executions), sum(r.requests), sum(
 FROM (
     SELECT tenant_id, record_id, count(*) FILTER (WHERE number = 1) AS executions, count(*) AS requests,
         count(*) FILTER (WHERE part IN ('retry', 'repair')) AS again, sum(prompt + completion) AS tokens
-    FROM licensing_spendline WHERE at > statement_timestamp() - interval '1 hour' GROUP BY 1, 2
+    FROM licensing_spendline WHERE at > statement_timestamp() - interval '1 hour' AND NOT playground GROUP BY 1, 2
 ) AS r JOIN tenants_tenant t ON t.id = r.tenant_id GROUP BY 1, 2
 """
 

@@ -240,6 +240,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "aiassistant-playground": {
+        "task": "aiassistant.playground.tasks.resume_playground",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "audit-checkpoint": {"task": "audit.tasks.checkpoint", "schedule": 300.0, "options": {"expires": 300}},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "licensing-reconcile": {"task": "licensing.tasks.reconcile_ledger", "schedule": crontab(hour=2, minute=17)},

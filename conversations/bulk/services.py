@@ -18,6 +18,7 @@ from conversations.models import Call, Recording
 from conversations.selectors import visible_calls
 from conversations.services import retag_calls
 from conversations.tasks import ask_to_remove
+from conversations.trials import erase_trials
 from core.errors import Conflict
 from queues.events import Event, RecordType
 from queues.services import publish, put_again
@@ -133,6 +134,7 @@ def _delete(calls: list[Call], _tag: str) -> list[Call]:
     erase_values(RecordType.CALL, spoken)
     erase_values(RecordType.CONVERSATION, written)
     erase_texts(ids)
+    erase_trials(ids)
     Call.objects.filter(pk__in=ids).delete()
     publish(tenant=tenant, event=Event.CALL_DELETED, record_ids=spoken)
     publish(tenant=tenant, event=Event.CONVERSATION_DELETED, record_ids=written)

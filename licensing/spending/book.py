@@ -40,6 +40,7 @@ class Line:
     cost: int
     currency: str
     price: int | None
+    playground: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class SpendLine(models.Model):
     """One request to an AI engine and what it cost. Rows are never changed (trigger).
 
     ``request`` names the execution whose ``number``-th request this was, from 1. ``price`` is the row that the cost was
-    reckoned by, None where nobody has named a price: then ``cost`` is 0 and ``currency`` empty. ``period`` and ``day`` are
+    reckoned by, None where nobody has named a price: then ``cost`` is 0 and ``currency`` empty. ``playground`` was asked to
+    try a draft: it counts like any other for sums and budgets. ``period`` and ``day`` are
     the month and day of ``at`` in ``zone``, never recomputed (R15).
     """
 
@@ -52,6 +53,7 @@ class SpendLine(models.Model):
     cost = models.BigIntegerField()
     currency = models.CharField(max_length=3, blank=True)
     price = models.BigIntegerField(null=True)
+    playground = models.BooleanField(default=False, db_default=False)
     period = models.CharField(max_length=7)
     day = models.DateField()
     zone = models.CharField(max_length=64)

@@ -26,13 +26,15 @@ DAILY_COLUMNS = f"tenant_id, period, day, task, engine, model, currency, {', '.j
 CHARGE = f"""
 WITH lines AS (
     INSERT INTO licensing_spendline (tenant_id, request, number, part, task, task_version, engine, model, record_type,
-        record_id, prompt, cached, completion, reasoning, estimated, cost, currency, price, period, day, zone, at)
+        record_id, prompt, cached, completion, reasoning, estimated, cost, currency, price, playground, period, day,
+        zone, at)
     SELECT %(tenant)s, w.request, w.number, w.part, w.task, w.task_version, w.engine, w.model, w.record_type,
         w.record_id, w.prompt, w.cached, w.completion, w.reasoning, w.estimated, w.cost, w.currency, w.price,
-        %(period)s, %(day)s, %(zone)s, %(at)s
+        w.playground, %(period)s, %(day)s, %(zone)s, %(at)s
     FROM jsonb_to_recordset(%(lines)s::jsonb) AS w(request text, number int, part text, task bigint,
         task_version bigint, engine bigint, model text, record_type text, record_id uuid, prompt bigint, cached bigint,
-        completion bigint, reasoning bigint, estimated boolean, cost bigint, currency text, price bigint)
+        completion bigint, reasoning bigint, estimated boolean, cost bigint, currency text, price bigint,
+        playground boolean)
     ORDER BY w.request, w.number
     ON CONFLICT (tenant_id, request, number) DO NOTHING
     RETURNING *

@@ -36,6 +36,7 @@ ADMIN_PAGES = [
     "/administration/speech-analytics/ai-assistant/tasks/1/",
     "/administration/speech-analytics/ai-assistant/tasks/1/versions/",
     "/administration/speech-analytics/ai-assistant/tasks/1/compare/",
+    "/administration/speech-analytics/ai-assistant/tasks/1/playground/",
     "/administration/speech-analytics/ai-assistant/engines/add/?type=openai_compatible",
     f"{TRANSCRIPTION}/jobs/",
     f"{TRANSCRIPTION}/jobs/add/",

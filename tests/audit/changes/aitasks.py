@@ -4,6 +4,8 @@ import json
 
 from aiassistant.library.activating import save_override
 from aiassistant.library.models import AITask
+from aiassistant.models import DefaultEngine
+from aiassistant.playground.models import PlaygroundRun
 from tests.aiassistant.library.making import SYSTEM, USER, change, stored_task
 from tests.audit.changes.world import Change, World, row
 
@@ -48,6 +50,35 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     good = {"action": "archive", "selection": [task_of(world).pk], "confirmed": "1"}
     return Change(world.root, good, {**good, "action": "nonsense"})
+
+
+TRY = {"try_newest": "1", "try_conversations": ""}
+
+
+def askable(world: World) -> AITask:
+    """The same, with an engine that answers."""
+    DefaultEngine.objects.create(tenant=None, engine=world.ai_engine)
+    return task_of(world)
+
+
+@row("aitasks:playground")
+def _(world: World) -> Change:
+    good = {**TRY, "try_version": "1"}
+    return Change(world.ada, good, {**good, "try_newest": "21"}, (askable(world).pk,))
+
+
+@row("aitasks:try")
+def _(world: World) -> Change:
+    task = askable(world)
+    good = {**FORM, **TRY, "version": task.version, "try_tenant": str(world.acme.pk)}
+    return Change(world.root, good, {**good, "user_template": "{{transcript}} {{nothing.like.it}}"}, (task.pk,))
+
+
+@row("aitasks:playground_cancel")
+def _(world: World) -> Change:
+    task = task_of(world)
+    run = PlaygroundRun.objects.create(task=task, tenant=world.acme, content={}, newest=1)
+    return Change(world.ada, args=(task.pk, run.pk))
 
 
 @row("aitasks:restore")

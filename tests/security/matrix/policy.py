@@ -123,6 +123,7 @@ SEES: dict[str, dict[str, str]] = {
     # Staff for some tenants see the own fields of these, and those of all.
     "custom field": {"own": "TUPRVW", "of all": "TUPRVW", "foreign": "PW", "unknown": ""},
     "ai task": {"of all": "TUPRVW", "own": "TUPRVW", "foreign": "PW", "unknown": ""},
+    "playground run": {"own": "TUPRVW", "foreign": "PW", "unknown": ""},
     "address": {"there": "PRW", "unknown": ""},
     "queue": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
     "queue conflict": {"there": "PRW", "unknown": ""},
@@ -326,6 +327,13 @@ ROUTES: dict[str, Row] = {
     "aitasks:compare": Row("ai_tasks.view", at="ai task", query="?old=1&new=1"),
     "aitasks:restore": Row("ai_tasks.edit", BOTH, at="ai task", fixed={"number": "=1"}, needs={"of all": "everywhere"}),
     "aitasks:label": Row("ai_tasks.edit", BOTH, at="ai task", needs={"of all": "everywhere"}),
+    # Platform staff who may change no task of the library may still try what it has.
+    "aitasks:playground": Row("ai_tasks.edit", BOTH, at="ai task"),
+    "aitasks:try": Row("ai_tasks.edit", "POST", at="ai task", needs={"of all": "everywhere"}),
+    "aitasks:playground_run": Row("ai_tasks.view", at="playground run", param="run", fixed={"pk": "ai task"}),
+    "aitasks:playground_cancel": Row(
+        "ai_tasks.edit", "POST", at="playground run", param="run", fixed={"pk": "ai task"}, post=GOES_ON
+    ),
     "aitasks:tenant": Row("ai_tasks.view", at="tenant", listing=True, query="?state=enabled"),
     "aitasks:tenant_bulk": Row("ai_tasks.edit", "POST", at="tenant"),
     "aitasks:policy": Row("ai_tasks.edit", BOTH, at="tenant", needs="ai_tasks.policy"),

@@ -19,6 +19,7 @@ from accounts.security_models import SecondFactor, UserSession
 from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITask, AITaskVersion, TaskLabel, TaskPolicy
 from aiassistant.models import AIEngine, AIEngineTest, Budget
+from aiassistant.playground.models import PlaygroundRun
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
 from conversations.bulk.choosing import Choice, keep
@@ -80,6 +81,7 @@ def build(folder: Path) -> World:
     _audit(world)
     _fields(world)
     _tasks(world)
+    _tries(world)
     world.ids["tenant"] = {"own": acme.pk, "foreign": globex.pk, "unknown": uuid.uuid4()}
     world.ids["tenant group"] = {"there": group.pk, "unknown": 2**40}
     world.checksum = _checksum_of(globex)
@@ -209,6 +211,14 @@ def _tasks(world: World) -> None:
         name: _task(name.replace(" ", "_"), FOREIGN if name == "foreign" else name, tenant)
         for name, tenant in {"of all": None, "own": world.acme, "foreign": world.globex}.items()
     } | {"unknown": 2**40}
+
+
+def _tries(world: World) -> None:
+    task = AITask.objects.get(pk=world.ids["ai task"]["of all"])
+    world.ids["playground run"] = {
+        name: PlaygroundRun.objects.create(task=task, tenant=tenant, content={}, newest=1).pk
+        for name, tenant in {"own": world.acme, "foreign": world.globex}.items()
+    } | {"unknown": uuid.uuid4()}
 
 
 def _task(key: str, title: str, tenant: Tenant | None) -> int:

@@ -1,0 +1,1 @@
+"""Trying a draft of an AI task on a few conversations beside the version that runs (ADR 0018)."""
