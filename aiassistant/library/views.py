@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse, reverse_lazy
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -23,7 +24,6 @@ from aiassistant.library.services import archive_tasks, restore_version, save_ta
 from aiassistant.library.tables import TaskTable, VersionTable
 from aiassistant.library.templates import GENERATED, TRANSCRIPT, TRUSTED, UNTRUSTED
 from aiassistant.playground.forms import TrialForm
-from aiassistant.playground.reach import tenants_to_try
 from core.bulk import BulkMixin
 from core.errors import Conflict, InvalidInput
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, whole
@@ -168,9 +168,14 @@ class TaskPage(OneTask, FormPage):
         """The title, or that it is new."""
         return self.task.title if self.task else _("Add AI task")
 
+    @cached_property
+    def newest(self) -> AITaskVersion | None:
+        """The newest version of the task."""
+        return versions_of(self.task, None).first() if self.task is not None else None
+
     def form_arguments(self) -> dict[str, Any]:
         """The newest version."""
-        newest = versions_of(self.task, None).first() if self.task is not None else None
+        newest = self.newest
         initial = initial_of(self.task, newest) if newest is not None else {"outputs": "[]"}
         return {"editor": viewer(self.request), "task": self.task, "newest": newest, "initial": initial}
 
@@ -180,12 +185,17 @@ class TaskPage(OneTask, FormPage):
         shown = {"variables": variables, "may_change": self.task is None or self.may_edit(), "task": self.task}
         if self.task is not None:
             user = viewer(self.request)
-            tries = user.has(Permission.AI_TASKS_EDIT) and tenants_to_try(user, self.task).exists()
-            if tries and shown["may_change"]:
-                shown["trial"] = self.trial or TrialForm(editor=user, task=self.task)
-            shown |= {"may_try": tries, "form_action": reverse("aitasks:task", args=[self.task.pk])}
+            trial = self.trial
+            if trial is None and user.has(Permission.AI_TASKS_EDIT):
+                trial = TrialForm(editor=user, task=self.task)
+            tries = trial is not None and bool(trial.tenants)
+            shown |= {
+                "may_try": tries,
+                "trial": trial if tries and shown["may_change"] else None,
+                "form_action": reverse("aitasks:task", args=[self.task.pk]),
+            }
             labels = TaskLabel.objects.filter(task=self.task).select_related("points_to").order_by("name")
-            shown |= {"labels": labels, "newest": versions_of(self.task, None).first()}
+            shown |= {"labels": labels, "newest": self.newest}
         return shown
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -60,8 +60,10 @@ class TrialForm(forms.Form):
     def __init__(self, *args: Any, editor: User, task: AITask, numbers: list[int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: Any = self.fields
-        self.tenants = list(tenants_to_try(editor, task)[:2])
+        # One query for the choices, for the only one of others, and for whether there is any.
+        self.tenants = list(tenants_to_try(editor, task))
         fields["try_tenant"].queryset = tenants_to_try(editor, task)
+        fields["try_tenant"].choices = [(tenant.pk, tenant.name) for tenant in self.tenants]
         if not editor.tenant.is_system:
             # There is only one; it is not asked for.
             del fields["try_tenant"]

@@ -58,6 +58,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "AI tasks": (admin, TASKS),
         "AI task": (admin, f"{TASKS}{task.pk}/"),
         "AI task, versions": (admin, f"{TASKS}{task.pk}/versions/"),
+        "AI task, playground": (admin, f"{TASKS}{task.pk}/playground/"),
         "AI tasks of a tenant": (tenant_admin, f"/administration/user-management/tenants/{tenant}/ai-tasks/"),
         "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
         "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
