@@ -116,10 +116,10 @@ def test_an_engine_that_is_disabled_is_named_where_it_is_chosen(client_for, peop
         {"try_version": "1", "try_newest": "2", "try_tenant": str(acme.pk)},
     )
     assert stored.status_code == 422
-    assert "its engine is disabled" in text_of(stored)
+    assert "the engine “Model” is disabled" in text_of(stored)
     draft = root.post(reverse("aitasks:try", args=[tried.pk]), edits(tried, try_tenant=str(acme.pk)))
     assert draft.status_code == 422
-    assert "its engine is disabled" in text_of(draft)
+    assert "the engine “Model” is disabled" in text_of(draft)
 
 
 def test_a_run_can_be_cancelled_from_its_page(client_for, people, tried):
