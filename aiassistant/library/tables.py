@@ -11,6 +11,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
+from aiassistant.library.figures import SAMPLE, Figures, figures_of_tasks, figures_of_versions
 from aiassistant.library.models import PRODUCTION, AITask, AITaskVersion, TaskActivation, TaskLabel
 from aiassistant.models import AIEngine
 from core.tables import (
@@ -94,6 +96,8 @@ class TaskTable(RunningMixin):
     fields = tables.Column(accessor="pk", verbose_name=gettext_lazy("Fills"), orderable=False)
     engine = tables.Column(accessor="pk", verbose_name=gettext_lazy("AI engine"), orderable=False)
     tenants = NumberColumn(accessor="pk", verbose_name=gettext_lazy("Tenants"), orderable=False)
+    each = TextColumn(accessor="pk", verbose_name=gettext_lazy("Cost a call, 30 days"), orderable=False, ltr=True)
+    failing = TextColumn(accessor="pk", verbose_name=gettext_lazy("Failed, 30 days"), orderable=False, ltr=True)
     actions = ActionsColumn()
 
     class Meta(PageTable.Meta):
@@ -108,11 +112,31 @@ class TaskTable(RunningMixin):
             "fields",
             "engine",
             "tenants",
+            "each",
+            "failing",
             "actions",
         )
 
-    def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, may_edit: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
+        self.user = user
+
+    @cached_property
+    def figures(self) -> Mapping[int, Figures]:
+        """Of the tasks of the page."""
+        return figures_of_tasks(self.user, [row.record for row in self.paginated_rows])
+
+    def render_each(self, record: AITask) -> str:
+        """What an execution costs."""
+        found = self.figures.get(record.pk)
+        return found.each if found is not None and found.executions else "–"
+
+    def render_failing(self, record: AITask) -> str:
+        """In per cent."""
+        found = self.figures.get(record.pk)
+        return found.failing if found is not None else "–"
+
+    value_each, value_failing = render_each, render_failing
 
     @cached_property
     def switched_on(self) -> Mapping[int, int]:
@@ -235,6 +259,8 @@ class TenantTaskTable(RunningMixin):
         if self.may_override and record.tenant_id is None:
             items.append((reverse("aitasks:override", args=[self.tenant.pk, record.pk]), _("Override")))
         row = self.choices.get(record.pk)
+        if row is not None and row.override_id is not None:
+            items.append((reverse("aitasks:override_compare", args=[self.tenant.pk, record.pk]), _("Compare")))
         if self.may_override and row is not None and row.override_id is not None:
             items.append((reverse("aitasks:override_drop", args=[self.tenant.pk, record.pk]), _("Drop override")))
         return links(items)
@@ -248,14 +274,49 @@ class VersionTable(PageTable):
     created_at = TimeColumn(verbose_name=gettext_lazy("When"))
     author = TextColumn(verbose_name=gettext_lazy("By"))
     why = TextColumn(verbose_name=gettext_lazy("Why"))
+    executions = NumberColumn(accessor="pk", verbose_name=gettext_lazy("Executions, 30 days"), orderable=False)
+    each = TextColumn(accessor="pk", verbose_name=gettext_lazy("Cost of one"), orderable=False, ltr=True)
+    p95 = TextColumn(accessor="pk", verbose_name=gettext_lazy("95 % within"), orderable=False, ltr=True)
+    failing = TextColumn(accessor="pk", verbose_name=gettext_lazy("Failed"), orderable=False, ltr=True)
     actions = ActionsColumn()
 
     class Meta(PageTable.Meta):
         order_by = ("-number",)
 
-    def __init__(self, *args: Any, task: AITask, may_edit: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, task: AITask, may_edit: bool, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.task, self.may_edit = task, may_edit
+        self.task, self.may_edit, self.user = task, may_edit, user
+
+    @cached_property
+    def figures(self) -> Mapping[int, Figures]:
+        """Of the versions of the page."""
+        return figures_of_versions(self.user, [row.record.pk for row in self.paginated_rows])
+
+    def render_executions(self, record: AITaskVersion) -> str:
+        """How many; no more than are looked at."""
+        number = self.value_executions(record)
+        return f"{number:,}+" if number >= SAMPLE else f"{number:,}"
+
+    def value_executions(self, record: AITaskVersion) -> int:
+        """Bare."""
+        return self.figures.get(record.pk, Figures()).executions
+
+    def render_each(self, record: AITaskVersion) -> str:
+        """What an execution costs."""
+        found = self.figures.get(record.pk)
+        return found.each if found is not None else "–"
+
+    def render_p95(self, record: AITaskVersion) -> str:
+        """In milliseconds."""
+        found = self.figures.get(record.pk)
+        return _("%(n)s ms") % {"n": f"{found.p95_ms:,}"} if found is not None and found.p95_ms is not None else "–"
+
+    def render_failing(self, record: AITaskVersion) -> str:
+        """In per cent."""
+        found = self.figures.get(record.pk)
+        return found.failing if found is not None else "–"
+
+    value_each, value_p95, value_failing = render_each, render_p95, render_failing
 
     @cached_property
     def pointing(self) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from aiassistant.library.activating import activate_tasks, drop_override, save_override, save_policy
+from aiassistant.library.comparing import compared
 from aiassistant.library.estimating import DAYS, ask, question_of
 from aiassistant.library.forms import OverrideForm, PolicyForm
 from aiassistant.library.listing import TenantTaskFilter, with_state
@@ -140,6 +141,30 @@ class Estimate(TenantPage, Page):
         self.live = asking
         cost = "" if answer is None or answer.cost_micros is None else money_text(answer.cost_micros, answer.currency)
         return self.show(self.context(answer=answer, asking=asking, question=question, cost=cost, days=DAYS))
+
+
+class OverrideCompare(TenantPage, Page):
+    """What runs for the tenant beside what the library has in production."""
+
+    tab = TAB
+    template_name = "aiassistant/compare.html"
+
+    def get_title(self) -> Text:
+        """Of which task."""
+        return _("Override of “%(name)s” beside the library") % {"name": self.task.title}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Without an override the two are the same."""
+        self.task = get_object_or_404(tasks_of(self.tenant_row), pk=kwargs["task"])
+        chosen = TaskActivation.objects.filter(tenant=self.tenant_row, task=self.task).select_related("override")
+        library = production_of(self.task)
+        own = next((row.override for row in chosen if row.override is not None), library)
+        if library is None or own is None:
+            raise Http404
+        parts = compared(library, own)
+        shown = [part for part in parts if part.changed]
+        same = [part.label for part in parts if not part.changed]
+        return self.show(self.context(parts=shown, same=same, old=library, new=own))
 
 
 class OfTask(TenantPage):

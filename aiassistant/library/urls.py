@@ -35,6 +35,7 @@ urlpatterns = [
     path(f"{TENANT}bulk/", edit(tenant_views.TenantTaskBulk.as_view()), name="tenant_bulk"),
     path(f"{TENANT}policy/", edit(tenant_views.Policy.as_view()), name="policy"),
     path(f"{TENANT}<int:task>/estimate/", look(tenant_views.Estimate.as_view()), name="estimate"),
+    path(f"{TENANT}<int:task>/compare/", look(tenant_views.OverrideCompare.as_view()), name="override_compare"),
     path(f"{TENANT}<int:task>/override/", edit(tenant_views.Override.as_view()), name="override"),
     path(f"{TENANT}<int:task>/drop/", edit(tenant_views.OverrideDrop.as_view()), name="override_drop"),
 ]

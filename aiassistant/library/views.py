@@ -66,7 +66,7 @@ class TaskList(ListPage):
 
     def table_arguments(self) -> dict[str, Any]:
         """Check boxes for those who may act."""
-        return {"may_edit": self.may_edit()}
+        return {"may_edit": self.may_edit(), "user": viewer(self.request)}
 
     def actions(self) -> list[dict[str, Any]]:
         """What the tenant of the viewer has switched on; add."""
@@ -250,7 +250,7 @@ class VersionList(OneTask, ListPage):
 
     def table_arguments(self) -> dict[str, Any]:
         """Restoring, for those who may."""
-        return {"task": self.task, "may_edit": self.may_edit()}
+        return {"task": self.task, "may_edit": self.may_edit(), "user": viewer(self.request)}
 
     def actions(self) -> list[dict[str, Any]]:
         """Labels."""

@@ -93,6 +93,12 @@ def test_an_override_is_saved_dropped_and_told_when_the_library_moves_on(ada, ac
     assert ada.post(page, posted).status_code == 302
     assert "newer version" not in text_of(ada.get(page))
     change(task, people.platform_admin, user_template="New: {{transcript}}")
+    compared = text_of(ada.get(reverse("aitasks:override_compare", args=[acme.pk, task.pk])))
+    assert "<del><bdi>New: {{transcript}}</bdi></del>" in compared
+    assert "<ins><bdi>Ours: {{transcript}}</bdi></ins>" in compared
+    assert reverse("aitasks:override_compare", args=[acme.pk, task.pk]) in text_of(
+        ada.get(reverse("aitasks:tenant", args=[acme.pk]))
+    )
     assert "The library has a newer version" in text_of(ada.get(page))
     assert ada.post(reverse("aitasks:override_drop", args=[acme.pk, task.pk])).status_code == 302
     assert TaskActivation.objects.get().override is None

@@ -338,6 +338,7 @@ ROUTES: dict[str, Row] = {
     "aitasks:tenant_bulk": Row("ai_tasks.edit", "POST", at="tenant"),
     "aitasks:policy": Row("ai_tasks.edit", BOTH, at="tenant", needs="ai_tasks.policy"),
     "aitasks:estimate": Row("ai_tasks.view", at="tenant", fixed={"task": "ai task"}),
+    "aitasks:override_compare": Row("ai_tasks.view", at="tenant", fixed={"task": "ai task"}),
     "aitasks:override": Row("ai_tasks.edit", BOTH, at="tenant", fixed={"task": "ai task"}),
     "aitasks:override_drop": Row("ai_tasks.edit", BOTH, at="tenant", fixed={"task": "ai task"}),
     # Queues
