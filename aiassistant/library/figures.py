@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Sum
@@ -65,7 +66,7 @@ def figures_of_versions(user: User, version_ids: Collection[int]) -> dict[int, F
     """By version, of the tenants that ``user`` may see: two queries."""
     if not version_ids:
         return {}
-    asked = {
+    asked: dict[str, Any] = {
         "versions": list(version_ids),
         "since": timezone.now() - timedelta(days=DAYS),
         "tenants": _tenants(user),

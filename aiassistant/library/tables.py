@@ -274,7 +274,7 @@ class VersionTable(PageTable):
     created_at = TimeColumn(verbose_name=gettext_lazy("When"))
     author = TextColumn(verbose_name=gettext_lazy("By"))
     why = TextColumn(verbose_name=gettext_lazy("Why"))
-    executions = NumberColumn(accessor="pk", verbose_name=gettext_lazy("Executions, 30 days"), orderable=False)
+    executions = NumberColumn(accessor="pk", verbose_name=gettext_lazy("30 days"), orderable=False)
     each = TextColumn(accessor="pk", verbose_name=gettext_lazy("Cost of one"), orderable=False, ltr=True)
     p95 = TextColumn(accessor="pk", verbose_name=gettext_lazy("95 % within"), orderable=False, ltr=True)
     failing = TextColumn(accessor="pk", verbose_name=gettext_lazy("Failed"), orderable=False, ltr=True)
