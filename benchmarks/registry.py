@@ -26,6 +26,9 @@ BENCHMARKS = {
     "pipeline": Benchmark(
         "pipeline.contest:pipeline", "published event to stored transcript, beside a task per step and a bare script"
     ),
+    "ai": Benchmark(
+        "ai.contest:ai", "three AI tasks over each conversation, beside a bare script; the built-in engine"
+    ),
     "claim": Benchmark("claim:claim", "moving and claiming records by size of backlog and number of tenants"),
     "fairness": Benchmark("fairness:fairness", "how long ten calls wait while another tenant floods the queue"),
     "memory": Benchmark("memory:memory", "memory of a worker with a thousand records in flight"),

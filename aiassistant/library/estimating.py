@@ -7,7 +7,7 @@ cache and finds the answer there. Rails and filters are judged by the functions 
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from aiassistant.choosing import Choice
 from aiassistant.engines.base import OutputType, Usage
 from aiassistant.engines.schemas import strict_schema
 from aiassistant.engines.tokens import LEAST, MOST, PER_MESSAGE, estimate
+from aiassistant.executing.models import Execution
 from aiassistant.facts import filter_facts
 from aiassistant.library.definitions import AppliesTo, TaskDefinition
 from aiassistant.library.models import AITask, TaskActivation
@@ -43,6 +44,8 @@ TEXTS = 40
 # About how many tokens an answer takes, by type; explanations and quotes come on top.
 ANSWER = {OutputType.LONG_TEXT: 150, OutputType.TEXT: 25, OutputType.MULTI_CHOICE: 20}
 SMALL_ANSWER, EXPLANATION_TOKENS, EVIDENCE_TOKENS = 6, 40, 60
+# From so many executions of the version by the engine on, what they took replaces what would be guessed.
+LEAST_SEEN, MOST_SEEN = 5, 500
 KEPT_S, ASKED_S = 600, 30
 
 
@@ -115,12 +118,39 @@ def monthly(tenant: Tenant, task: TaskDefinition) -> Monthly:
         ids = list(recent.order_by("-started_at", "-pk").values_list("pk", flat=True)[:SAMPLE])
         matched = [facts for at in range(0, len(ids), BATCH) for facts in _passing(tenant, task, ids[at : at + BATCH])]
         per_char = _tokens_a_character([facts.record_id for facts in matched[:TEXTS]])
+    choice = engine_table().choose(tenant.pk, task=task.engine_id)
+    guessed = {facts.record_id: facts.text_chars * per_char + overhead(task) for facts in matched}
+    seen = _seen(tenant, task, choice, guessed)
     scale = found / len(ids) if ids else 0.0
     requests = round(len(matched) * scale)
-    text = sum(facts.text_chars for facts in matched) * per_char * scale
-    choice = engine_table().choose(tenant.pk, task=task.engine_id)
-    prompt, completion = round(text + requests * overhead(task)), requests * answer_tokens(task)
-    return _priced(Monthly(found, len(ids), len(matched), requests, prompt, completion), choice, task)
+    prompt, completion = sum(guessed.values()) * scale, float(requests * answer_tokens(task))
+    if seen is not None:
+        prompt, completion = prompt * seen.prompt_ratio, requests * seen.completion
+    elif choice.engine is not None:
+        prompt *= min(max(choice.engine.calibration, LEAST), MOST)
+    counted = Monthly(found, len(ids), len(matched), requests, round(prompt), round(completion))
+    return _priced(counted, choice, task)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What executions took: prompts as a share of what is guessed of them, and the tokens of an answer."""
+
+    prompt_ratio: float
+    completion: float
+
+
+def _seen(tenant: Tenant, task: TaskDefinition, choice: Choice, guessed: Mapping[uuid.UUID, float]) -> Seen | None:
+    """From the newest executions of this version by this engine in the tenant; None while there are too few."""
+    if choice.engine is None:
+        return None
+    rows = Execution.objects.filter(tenant=tenant, task_version=task.version_id, engine=choice.engine, attempts__gt=0)
+    newest = rows.order_by("-ended_at").values_list("record_id", "prompt_tokens", "completion_tokens")[:MOST_SEEN]
+    known = [(guessed[pk], prompt, completion) for pk, prompt, completion in newest if pk in guessed]
+    if len(known) < LEAST_SEEN:
+        return None
+    ratio = sum(row[1] for row in known) / sum(row[0] for row in known)
+    return Seen(ratio, sum(row[2] for row in known) / len(known))
 
 
 def _passing(tenant: Tenant, task: TaskDefinition, ids: Sequence[uuid.UUID]) -> list[TextFacts]:
@@ -177,9 +207,8 @@ def _priced(counted: Monthly, choice: Choice, task: TaskDefinition) -> Monthly:
     model = task.model or str(engine.settings.get("model", ""))
     if engine.engine_type == "offline":
         return Monthly(**made | {"engine": engine.name, "prompt": 0, "completion": 0, "cost_micros": 0})
-    prompt = round(counted.prompt * min(max(engine.calibration, LEAST), MOST))
     price = price_at(prices_of([engine.pk]).get(engine.pk, ()), model=model, day=timezone.now().date())
-    cost = None if price is None else cost_micros(price, Usage(prompt=prompt, completion=counted.completion))
+    cost = None if price is None else cost_micros(price, Usage(prompt=counted.prompt, completion=counted.completion))
     currency = "" if price is None else price.currency
-    more = {"engine": engine.name, "model": model, "prompt": prompt, "cost_micros": cost, "currency": currency}
+    more = {"engine": engine.name, "model": model, "cost_micros": cost, "currency": currency}
     return Monthly(**made | more)

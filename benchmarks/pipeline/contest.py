@@ -97,7 +97,7 @@ def contest_of(tenants: int, checks: int = CHECKS) -> Iterator[Contest]:
             places, job = make_places(tenants), make_job(make_system(), address)
             # Not before its turn: the worker of a peer must not run passes over the peer's records.
             JobDefinition.objects.update(enabled=False)
-            yield Contest(places, job, address, provider.pid, _postmaster(), _broker(), folder)
+            yield Contest(places, job, address, provider.pid, postmaster(), broker_pid(), folder)
 
 
 def _measure(
@@ -113,14 +113,14 @@ def _measure(
         _wait(contest, len(contest.places) * len(calls[warm][0]))
         total = len(contest.places) * len(calls[real][0])
         before, asked = _spent(contest), contest.stats()
-        _reset_statements()
+        reset_statements()
         began = time.monotonic()
         worker = start(real)
         stored_s, gone_s = _wait(contest, total)
         seconds = gone_s - began
         memory = rss_mb(worker)
         after, now = _spent(contest), contest.stats()
-        statements = _statements()
+        number_of = counted_statements()
     spent = {key: after[key] - before[key] for key in after}
     return {
         "contestant": name,
@@ -132,7 +132,7 @@ def _measure(
         "worker_cpu_s_per_1000": round(1000 * spent["workers"] / total, 2),
         "postgres_cpu_s_per_1000": round(1000 * spent["postgres"] / total, 2),
         "provider_cpu_s_per_1000": round(1000 * spent["provider"] / total, 2),
-        "statements_per_record": round(statements / total, 2),
+        "statements_per_record": round(number_of / total, 2),
         "requests_per_record": round(sum(now[key] - asked.get(key, 0) for key in now if key != "live") / total, 2),
         "rss_mb": round(memory),
     }
@@ -264,12 +264,12 @@ def _spent(contest: Contest) -> dict[str, float]:
     }
 
 
-def _reset_statements() -> None:
+def reset_statements() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_statements_reset()")
 
 
-def _statements() -> int:
+def counted_statements() -> int:
     """Statements since the reset, without those of this process that only looks."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -279,12 +279,12 @@ def _statements() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _postmaster() -> int:
+def postmaster() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SHOW data_directory")
         return int((Path(cursor.fetchone()[0]) / "postmaster.pid").read_text().split("\n", 1)[0])
 
 
-def _broker() -> int:
+def broker_pid() -> int:
     with current_app.connection_for_read() as broker:
         return int(broker.default_channel.client.info("server")["process_id"])

@@ -14,6 +14,7 @@ from stack.paths import ROOT
 # Short of these names a report cannot be compared with another one.
 FIGURES = {
     "pipeline": {"contestants"},
+    "ai": {"contestants", "estimate", "built_in_engine"},
     "claim": {"cells"},
     "fairness": {"waits", "left_of_the_flood"},
     "memory": {"idle_mb", "peak_mb", "records_in_flight"},
