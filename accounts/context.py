@@ -32,6 +32,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         [
             Entry(_("Home"), "usage:home", "home", (Permission.HOME_VIEW,)),
             Entry(_("Conversations"), "conversations:calls", "phone", CALLS),
+            Entry(_("Dashboard"), "usage:dashboard", "activity", CALLS),
             Entry(_("Upload"), "conversations:upload", "upload", (Permission.CALLS_UPLOAD,)),
         ],
     ),

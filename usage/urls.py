@@ -6,11 +6,14 @@ from accounts.permissions import Permission
 from accounts.policy import requires
 from usage.views import statements, usage
 from usage.views.checklist import CheckList
+from usage.views.dashboard import Dashboard
 from usage.views.home import Home
 from usage.views.metrics import scrape
 from usage.views.troubleshooting import Troubleshooting
 
 app_name = "usage"
+
+CONVERSATIONS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 look = requires(Permission.USAGE_VIEW)
 USAGE = "administration/speech-analytics/transcription/usage/"
@@ -18,6 +21,7 @@ TENANT = f"{USAGE}<uuid:pk>/"
 
 urlpatterns = [
     path("", requires(Permission.HOME_VIEW)(Home.as_view()), name="home"),
+    path("dashboard/", requires(*CONVERSATIONS)(Dashboard.as_view()), name="dashboard"),
     path("metrics", scrape, name="metrics"),
     path(
         "administration/speech-analytics/transcription/jobs/<int:pk>/troubleshooting/",

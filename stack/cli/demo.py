@@ -23,7 +23,9 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     demo = commands.add_parser("demo", parents=[shared], help="wait for the demo calls, score them, or start them over")
     what = demo.add_mutually_exclusive_group()
     what.add_argument("--wait", action="store_true", help="return when every demo call has ended (the default)")
-    what.add_argument("--score", action="store_true", help="word error rate of what lies in the database")
+    what.add_argument(
+        "--score", action="store_true", help="word error rate and answers of AI tasks, as they lie in the database"
+    )
     what.add_argument("--reset", action="store_true", help="remove the demo's work and do it again")
     demo.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="for --wait (default 300)")
     demo.add_argument("--yes", action="store_true", help="for --reset: do not ask")
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if not is_supervised(paths):
         raise StackError("The stack is not running: start it with ./parlance up", exit_code=EXIT_NOT_RUNNING)
     if options.score:
-        return _manage(paths, "demo_score")
+        return max(_manage(paths, "demo_score"), _manage(paths, "demo_answers"))
     if options.reset:
         _confirm(options.yes)
         return _manage(paths, "demo_reset")

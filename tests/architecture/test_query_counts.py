@@ -38,6 +38,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     pages = {
         "home of the platform admin": (admin, "/"),
         "home of a tenant": (tenant_admin, "/"),
+        "dashboard": (tenant_admin, "/dashboard/"),
         "calls": (tenant_admin, "/calls/"),
         "calls, searched": (tenant_admin, "/calls/?q=hello"),
         "call": (tenant_admin, f"/calls/{calls[0].pk}/"),

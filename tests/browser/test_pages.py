@@ -17,6 +17,7 @@ MODES = [(False, 1280), (True, 1280), (False, 390), (True, 390)]
 ADMIN_PAGES = [
     "/",
     "/calls/",
+    "/dashboard/",
     "/administration/jobs/processing-queues/",
     "/administration/jobs/processing-queues/add/",
     "/administration/jobs/processing-queues/1/",
@@ -112,7 +113,15 @@ def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
 def test_the_pages_of_a_tenant_admin_are_sound(visit):
     visitor = visit()
     visitor.sign_in("acme", "olivia")
-    for path in ["/", f"{TRANSCRIPTION}/usage/", USERS, ROLES, "/administration/system/audit-trail/", "/profile/"]:
+    for path in [
+        "/",
+        "/dashboard/",
+        f"{TRANSCRIPTION}/usage/",
+        USERS,
+        ROLES,
+        "/administration/system/audit-trail/",
+        "/profile/",
+    ]:
         visitor.open(path)
         sound(visitor, path)
     visitor.open(f"{TRANSCRIPTION}/usage/")

@@ -20,8 +20,10 @@ from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
 from transcription.selectors import open_circuits
 from usage.breakdowns import METER
+from usage.dashboard.shown import last_days, widest
 from usage.indicators import home_jobs, indicators
 from usage.selectors import call_states, engines_by_state, ledger_differences, recent_calls, set_up
+from usage.views.dashboard import chooses_tenant
 from usage.views.pipeline import (
     attention,
     day_card,
@@ -45,6 +47,8 @@ STATE_LOOKS = {
 }
 # Warnings about limits on the start page; the usage page has all.
 NOTICES = 10
+# The most frequent choices (topics) on the start page; the dashboard has all.
+CHOICES = 5
 CALL_RIGHTS = (Permission.CALLS_VIEW_OWN, Permission.CALLS_VIEW_OTHERS)
 
 
@@ -60,12 +64,15 @@ class Home(Page):
         """The page or its region."""
         user = viewer(request)
         content = self.platform(user) if user.has(Permission.JOBS_VIEW) else self.tenant(user)
+        more: dict[str, Any] = {}
         if user.has(Permission.USAGE_VIEW) and not sees_all(user):
             content["usage"] = usage_of(user)
         if any(user.has(right) for right in CALL_RIGHTS):
             content |= {"recent": [recent(call) for call in recent_calls(user)], "show_recent": True}
             content["recent_url"] = reverse("conversations:calls")
-        return self.show(self.context(**content), stamp=stamp_of(content))
+            # Beside what is polled: sums of a month need not be added up every few seconds.
+            more = {} if self.polled or chooses_tenant(user) else {"insight": insight_of(user)}
+        return self.show(self.context(**content, **more), stamp=stamp_of(content))
 
     def platform(self, user: User) -> dict[str, Any]:
         """Pipeline, engines, jobs and what needs attention."""
@@ -100,6 +107,23 @@ class Home(Page):
             for state, (icon, tone) in STATE_LOOKS.items()
         ]
         return {"tiles": tiles, "subtitle": (user.viewing or user.tenant).name}
+
+
+def insight_of(user: User) -> dict[str, Any] | None:
+    """Score and choices of the last thirty days; None where the viewer may see neither, or nothing has a value yet."""
+    shown = last_days(user)
+    if shown is None or not (shown.found.total.scored or shown.found.choices):
+        return None
+    return {
+        "shown": shown,
+        "bands": shown.bands(),
+        "choices": [
+            {"name": shown.label(member), "number": sums.conversations}
+            for member, sums in list(shown.found.choices.items())[:CHOICES]
+        ],
+        "most": widest(shown.found.choices),
+        "url": reverse("usage:dashboard"),
+    }
 
 
 def ledger_attention(user: User) -> list[dict[str, Any]]:

@@ -218,6 +218,7 @@ ROUTES: dict[str, Row] = {
     "accounts:session_end": Row(SIGNED_IN, "POST", at="session"),
     "accounts:sessions_end_others": Row(SIGNED_IN, "POST"),
     "usage:home": Row("home.view"),
+    "usage:dashboard": Row(CALLS, listing=True, query="?group=Sales"),
     "usage:troubleshooting": Row("jobs.view", at="job"),
     # Roles
     "accounts:roles": Row("roles.view", listing=True),

@@ -1,0 +1,1 @@
+"""The dashboard: conversations by day, user group and what AI tasks or people say of them."""
