@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from aiassistant.configuring.tables import AIEngineTable
 from aiassistant.family import AI
 from aiassistant.forms import AIEngineForm
 from aiassistant.models import AIEngine
@@ -28,7 +30,19 @@ class AIPages:
 
 
 class EngineList(AIPages, views.EngineList):
-    """The engines with status, last test and use."""
+    """The engines with model, status, last test and use."""
+
+    table_class = AIEngineTable
+
+    def table_arguments(self) -> dict[str, Any]:
+        """With how many tenants may use each."""
+        through = AIEngine.tenants.through.objects.values_list("aiengine_id").annotate(n=Count("pk"))
+        return {**super().table_arguments(), "chosen": dict(through)}
+
+    def actions(self) -> list[dict[str, Any]]:
+        """Add, and the default engines."""
+        link = {"label": _("Default engines"), "url": self.url("defaults"), "icon": "messages"}
+        return [link, *super().actions()]
 
     def empty(self) -> dict[str, Any]:
         """The first engine."""

@@ -86,6 +86,14 @@ class World:
             rows += [FigureRow(False, True, *rest) for _at, *rest in hours]
         return rows
 
+    def speech_jobs(self) -> set[int]:
+        """The jobs whose engines are speech engines: figures have the number of an engine alone."""
+
+        def ask() -> set[int]:
+            return set(JobDefinition.objects.filter(kind="transcription").values_list("pk", flat=True))
+
+        return self.part("speech_jobs", ask)  # type: ignore[no-any-return]
+
     def queues(self) -> list[Any]:
         """All queues with what is pending."""
         return self.part("queues", lambda: list(queues_with_backlog()))  # type: ignore[no-any-return]
@@ -109,7 +117,7 @@ def _rows(rule: AlertRule, world: World, *, recent: bool) -> list[FigureRow]:
         and (row.tenant_id == rule.tenant_id or rule.tenant_id is None)
         and (row.recent or not recent)
         and (rule.job_id is None or row.job_id == rule.job_id)
-        and (rule.engine_id is None or row.engine == str(rule.engine_id))
+        and (rule.engine_id is None or (row.engine == str(rule.engine_id) and row.job_id in world.speech_jobs()))
     ]
 
 

@@ -23,6 +23,7 @@ ACTIONS: dict[str, str | Promise] = {
     "ai_budget.disabled": gettext_lazy("AI budget disabled"),
     "ai_budget.enabled": gettext_lazy("AI budget enabled"),
     "ai_default.set": gettext_lazy("Default AI engine set"),
+    "ai_engine.abilities_set": gettext_lazy("What an AI engine's server can do set by hand"),
     "ai_engine.changed": gettext_lazy("AI engine changed"),
     "ai_engine.created": gettext_lazy("AI engine created"),
     "ai_engine.deleted": gettext_lazy("AI engine deleted"),

@@ -17,6 +17,7 @@ from accounts.policy import viewer
 from audit.services import grouped
 from core.errors import Conflict
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
+from core.tables import PageTable
 from engines.families import Family, family_of
 from engines.filters import EngineFilter
 from engines.forms import EngineForm, initial_of
@@ -72,7 +73,7 @@ class EngineList(FamilyMixin, ListPage):
 
     title = TITLE
     template_name = "engines/engine_list.html"
-    table_class = EngineTable
+    table_class: ClassVar[type[PageTable]] = EngineTable
     filterset_class = EngineFilter
     live = True
     bulk_actions = [

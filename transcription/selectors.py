@@ -18,7 +18,6 @@ from transcription.family import SPEECH
 from transcription.models import SpeechEngine
 
 __all__ = [
-    "CIRCUITS",
     "EngineUnusable",
     "adapter_for",
     "circuit_key",
@@ -31,7 +30,6 @@ __all__ = [
     "stored_secret_names",
 ]
 
-CIRCUITS = SPEECH.circuits
 open_circuits = partial(selectors.open_circuits, SPEECH)
 engines_with_last_test = partial(selectors.engines_with_last_test, SPEECH)
 jobs_by_engine = partial(selectors.jobs_by_engine, SPEECH)

@@ -12,6 +12,7 @@ from django.db.models import CharField, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
+from aiassistant.models import AIEngine
 from jobs.circuits.models import Circuit
 from jobs.figures.histogram import STAGES, added, lags_of
 from jobs.figures.models import EVERYBODY, Figure, What
@@ -19,7 +20,6 @@ from jobs.models import JobDefinition, Run
 from jobs.workers.models import DEAD_AFTER
 from queues.selectors import queues_with_backlog
 from transcription.models import SpeechEngine
-from transcription.selectors import CIRCUITS
 from usage.exposition import Metric
 
 RECENT_MINUTES = 15
@@ -100,14 +100,18 @@ def _recent() -> list[Metric]:
 
 
 def _engines() -> list[Metric]:
-    up = Metric("parlance_engine_up", "gauge", "1: may be asked; 0: disabled, paused, or its circuit breaker is open.")
-    circuits = Circuit.objects.filter(key=Concat(Value(CIRCUITS), Cast(OuterRef("pk"), CharField())))
-    engines = SpeechEngine.objects.annotate(circuit=Subquery(circuits.values("state")[:1])).order_by("name")
-    for engine in engines:
-        row: Any = engine
-        working = engine.enabled and engine.paused_at is None and row.circuit in {None, Circuit.State.CLOSED}
+    told = "1: may be asked; 0: disabled, paused, or its circuit breaker is open."
+    families = (("parlance_engine_up", SpeechEngine, told), ("parlance_ai_engine_up", AIEngine, f"AI engines. {told}"))
+    return [_engine_up(name, model, text) for name, model, text in families]
+
+
+def _engine_up(name: str, model: Any, text: str) -> Metric:
+    up = Metric(name, "gauge", text)
+    circuits = Circuit.objects.filter(key=Concat(Value(model.family.circuits), Cast(OuterRef("pk"), CharField())))
+    for engine in model.objects.annotate(circuit=Subquery(circuits.values("state")[:1])).order_by("name"):
+        working = engine.enabled and engine.paused_at is None and engine.circuit in {None, Circuit.State.CLOSED}
         up.add(int(working), engine=str(engine.pk), name=engine.name)
-    return [up]
+    return up
 
 
 def _rest() -> list[Metric]:

@@ -11,7 +11,6 @@ from conversations.selectors import visible_calls
 from licensing.models import Reconciliation, UserLicence
 from queues.models import ProcessingQueue
 from tenants.selectors import visible_tenants
-from transcription.models import SpeechEngine
 
 RECENT_CALLS = 8
 
@@ -35,9 +34,9 @@ def set_up(user: User) -> SetUp:
     )
 
 
-def engines_by_state() -> list[SpeechEngine]:
-    """All engines; the paused ones first."""
-    return sorted(SpeechEngine.objects.order_by("name"), key=lambda engine: engine.paused_at is None)
+def engines_by_state(model: Any) -> list[Any]:
+    """All engines of a family; the paused ones first."""
+    return sorted(model.objects.order_by("name"), key=lambda engine: engine.paused_at is None)
 
 
 def ledger_differences() -> int:

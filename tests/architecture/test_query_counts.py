@@ -52,6 +52,12 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "engine": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/"),
         "AI engines": (admin, "/administration/speech-analytics/ai-assistant/engines/"),
         "AI engine": (admin, f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/"),
+        "AI engine overview": (
+            admin,
+            f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/overview/",
+        ),
+        "AI prices": (admin, f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/prices/"),
+        "AI default engines": (admin, "/administration/speech-analytics/ai-assistant/engines/defaults/"),
         "AI usage and cost": (admin, "/administration/speech-analytics/ai-assistant/usage/"),
         "AI usage and cost of a tenant": (tenant_admin, "/administration/speech-analytics/ai-assistant/usage/"),
         "AI executions": (admin, "/administration/speech-analytics/ai-assistant/executions/"),

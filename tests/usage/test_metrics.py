@@ -91,7 +91,7 @@ def test_only_listed_addresses_may_ask(client, with_token, world, settings):
 
 
 def test_it_says_how_queues_jobs_engines_and_tenants_fare(client, with_token, world, django_assert_max_num_queries):
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         answer = client.get("/metrics", headers=SHOWN)
     text = answer.content.decode()
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -10,15 +10,17 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from aiassistant.models import AIEngine
 from conversations.models import Call, TranscriptionState
 from core.pages import Page, stamp_of
+from engines.selectors import circuit_key
+from jobs.circuits.breakers import circuits_of
 from jobs.models import JobDefinition
 from licensing.alerts import notices_of, pressing
 from licensing.amounts import minutes_text
 from licensing.figures import figures_of
 from tenants.selectors import visible_tenants
 from transcription.models import SpeechEngine
-from transcription.selectors import open_circuits
 from usage.breakdowns import METER
 from usage.dashboard.shown import last_days, widest
 from usage.indicators import home_jobs, indicators
@@ -76,19 +78,20 @@ class Home(Page):
 
     def platform(self, user: User) -> dict[str, Any]:
         """Pipeline, engines, jobs and what needs attention."""
-        found, jobs, engines = indicators(user), home_jobs(), engines_by_state()
-        circuits, url = open_circuits(), records_url(found.day)
+        found, jobs, speech = indicators(user), home_jobs(), engines_by_state(SpeechEngine)
+        engines = [*speech, *engines_by_state(AIEngine)]
+        circuits, url = circuits_of(""), records_url(found.day)
         return {
             "tiles": strip_tiles(found, url),
             "attention": worst_first(
                 ledger_attention(user) + failing(engines, circuits) + fired(user) + attention(found, jobs, engines, url)
             ),
             "show_attention": True,
-            "engines": [engine_line(engine, circuits.get(engine.pk)) for engine in engines],
+            "engines": [engine_line(engine, circuits.get(circuit_key(engine))) for engine in engines],
             "jobs": [job_line(job) for job in jobs],
             "day": day_card(found, jobs, engines),
             "show_platform": True,
-            "next_steps": next_steps(user, engines, jobs),
+            "next_steps": next_steps(user, speech, jobs),
         }
 
     def tenant(self, user: User) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from aiassistant.family import AI
 from alerts.selectors import firing_now
 from core.counting import count_text
 from core.outcomes import Reason
 from core.tables import badge, show_time
+from engines.selectors import circuit_key
 from engines.tables import clock
 from jobs.circuits.models import Circuit
 from jobs.figures.histogram import Lag
@@ -24,7 +26,6 @@ from jobs.kinds import kinds
 from jobs.models import JobDefinition
 from jobs.wording import clock as span
 from licensing.amounts import minutes_text
-from transcription.models import SpeechEngine
 from usage.indicators import (
     FAILED_SHARE,
     FEW,
@@ -116,15 +117,15 @@ def late(lag: Lag) -> str:
     return span(round(lag.p95)) if lag.p95 is not None else "–"
 
 
-def attention(found: Indicators, jobs: list[JobDefinition], engines: list[SpeechEngine], failed_url: str) -> list[Item]:
+def attention(found: Indicators, jobs: list[JobDefinition], engines: list[Any], failed_url: str) -> list[Item]:
     """What somebody should look at; limits and the ledger come from elsewhere."""
     return [*_paused(engines), *_failures(found, failed_url), *_room(found), *_waiting(found, jobs)]
 
 
-def _paused(engines: list[SpeechEngine]) -> list[Item]:
+def _paused(engines: list[Any]) -> list[Item]:
     shown = _("The engine “%(name)s” is paused: %(why)s")
     return [
-        _item("danger", shown % {"name": e.name, "why": e.pause_reason}, reverse("transcription:engine", args=[e.pk]))
+        _item("danger", shown % {"name": e.name, "why": e.pause_reason}, engine_url(e))
         for e in engines
         if e.paused_at is not None
     ]
@@ -180,17 +181,23 @@ def _item(tone: str, text: str, url: str) -> Item:
     return {"tone": tone, "text": text, "url": url}
 
 
-def failing(engines: list[SpeechEngine], circuits: Mapping[int, Circuit]) -> list[Item]:
+def engine_url(engine: Any) -> str:
+    """Where a speech engine is set, or how an AI engine fares."""
+    namespace = engine.family.namespace
+    return reverse(f"{namespace}:{'overview' if namespace == AI.namespace else 'engine'}", args=[engine.pk])
+
+
+def failing(engines: list[Any], circuits: Mapping[str, Circuit]) -> list[Item]:
     """Engines that nothing is sent to because they fail; once each, for as long as it lasts."""
     shown = _("The engine “%(name)s” fails since %(since)s: %(why)s")
     return [
         _item(
             "danger",
             shown % {"name": engine.name, "since": clock(circuit.opened_at), "why": circuit.reason},
-            reverse("transcription:engine", args=[engine.pk]),
+            engine_url(engine),
         )
         for engine in engines
-        if (circuit := circuits.get(engine.pk)) is not None and engine.paused_at is None
+        if (circuit := circuits.get(circuit_key(engine))) is not None and engine.paused_at is None
     ]
 
 
@@ -207,11 +214,11 @@ def worst_first(items: list[Item]) -> list[Item]:
     return sorted(items, key=lambda item: item["tone"] != "danger")
 
 
-def engine_line(engine: SpeechEngine, circuit: Circuit | None) -> dict[str, str]:
+def engine_line(engine: Any, circuit: Circuit | None) -> dict[str, str]:
     """Name and state of an engine."""
     state = "paused" if engine.paused_at is not None else ("enabled" if engine.enabled else "disabled")
     look = badge("error", _("Failing")) if circuit is not None and state == "enabled" else badge(state)
-    return {"label": engine.name, "url": reverse("transcription:engine", args=[engine.pk]), "badge": look}
+    return {"label": engine.name, "url": engine_url(engine), "badge": look}
 
 
 def job_line(job: JobDefinition) -> dict[str, str]:
@@ -226,16 +233,18 @@ def job_line(job: JobDefinition) -> dict[str, str]:
     }
 
 
-def day_card(found: Indicators, jobs: list[JobDefinition], engines: list[SpeechEngine]) -> dict[str, Any]:
+def day_card(found: Indicators, jobs: list[JobDefinition], engines: list[Any]) -> dict[str, Any]:
     """The last 24 hours: by kind and engine, by reason, by tenant."""
     return {
-        "rows": _by_engine(found.day, {job.pk: job for job in jobs}, {str(e.pk): e for e in engines}),
+        "rows": _by_engine(found.day, {job.pk: job for job in jobs}, engines),
         "reasons": _reasons(found.day),
         "tenants": [_tenant(found.day, tenant, number) for tenant, number in found.tenants],
     }
 
 
-def _by_engine(day: Sums, jobs: Mapping[int, JobDefinition], engines: Mapping[str, SpeechEngine]) -> list[Item]:
+def _by_engine(day: Sums, jobs: Mapping[int, JobDefinition], known: list[Any]) -> list[Item]:
+    # Figures have the number of an engine alone; of which family it is, the kind of the job says.
+    engines = {(engine.family.namespace, str(engine.pk)): engine for engine in known}
     groups: dict[tuple[str, str], Sums] = {}
     for cell in day.cells:
         kind = jobs[cell.job_id].kind if cell.job_id in jobs else ""
@@ -245,8 +254,8 @@ def _by_engine(day: Sums, jobs: Mapping[int, JobDefinition], engines: Mapping[st
     return [
         {
             "kind": str(kinds()[kind].label) if kind in kinds() else kind or "–",
-            "engine": engines[key].name if key in engines else key or "–",
-            "url": reverse("transcription:engine", args=[engines[key].pk]) if key in engines else "",
+            "engine": engines[kind, key].name if (kind, key) in engines else key or "–",
+            "url": engine_url(engines[kind, key]) if (kind, key) in engines else "",
             "completed": f"{sums.number(What.COMPLETED):,}",
             "failed": f"{sums.number(What.FAILED):,}",
             "skipped": f"{sums.number(What.SKIPPED):,}",

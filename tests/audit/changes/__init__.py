@@ -5,6 +5,7 @@ and says what to post. ``bad`` is None where nothing can be wrong with the data;
 """
 
 from tests.audit.changes import (
+    ai_engines,
     aitasks,
     alerts,
     calls,
@@ -25,6 +26,7 @@ __all__ = [
     "EXEMPT",
     "ROWS",
     "World",
+    "ai_engines",
     "aitasks",
     "alerts",
     "calls",

@@ -18,7 +18,7 @@ from accounts.permissions import ALL_CODES
 from accounts.security_models import SecondFactor, UserSession
 from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITask, AITaskVersion, TaskLabel, TaskPolicy
-from aiassistant.models import AIEngine, AIEngineTest, Budget
+from aiassistant.models import AIEngine, AIEngineTest, Budget, DefaultEngine, EnginePrice
 from aiassistant.playground.models import PlaygroundRun
 from alerts.models import AlertRule
 from conversations.audio import save_recording, storage_key
@@ -267,6 +267,9 @@ def _pipeline(world: World, group: TenantGroup) -> None:
     ai_engine = AIEngine.objects.create(
         name="AI", engine_type="openai", settings={"base_url": "http://127.0.0.1:1/v1", "model": "gpt-test"}
     )
+    ai_price = EnginePrice.objects.create(
+        engine=ai_engine, valid_from="2126-01-01", currency="EUR", input=1, cached_input=1, output=1
+    )
     job = JobDefinition.objects.create(
         name="Job", kind="transcription", source_queue=queue, settings={"engine": engine.pk}
     )
@@ -302,6 +305,8 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         "queue conflict": {"there": _conflict(), "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
         "ai engine": {"there": ai_engine.pk, "unknown": 2**40},
+        "ai price": {"there": ai_price.pk, "unknown": 2**40},
+        "ai default": {"there": DefaultEngine.objects.create(engine=ai_engine).pk, "unknown": 2**40},
         "ai engine test": {"there": AIEngineTest.objects.create(engine=ai_engine).pk, "unknown": uuid.uuid4()},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {
