@@ -129,6 +129,8 @@ SEES: dict[str, dict[str, str]] = {
     "queue conflict": {"there": "PRW", "unknown": ""},
     "ai engine": {"there": "PRW", "unknown": ""},
     "ai engine test": {"there": "PRW", "unknown": ""},
+    "ai price": {"there": "PRW", "unknown": ""},
+    "ai default": {"there": "PRW", "unknown": ""},
     "engine": {"there": "PRW", "unknown": ""},
     "engine test": {"there": "PRW", "unknown": ""},
     "job": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
