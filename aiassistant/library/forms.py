@@ -14,6 +14,7 @@ from aiassistant.facts import FILTER_FIELDS
 from aiassistant.library.checking import BOUNDS, MAX_OUTPUT_TOKENS
 from aiassistant.library.definitions import Limits, Overflow, Reasoning
 from aiassistant.library.models import AITask, AITaskVersion, Applies, OverflowPath, OverwriteRule
+from aiassistant.library.output_rows import OutputsWidget
 from aiassistant.library.outputs import MAX_OUTPUTS
 from aiassistant.library.services import HEAD
 from aiassistant.library.templates import MAX_TEMPLATE
@@ -52,12 +53,13 @@ class PromptField(forms.CharField):
 
 
 class OutputsField(forms.CharField):
-    """Outputs as JSON; custom fields are named by their keys, which people can read."""
+    """Outputs as rows, or as JSON; custom fields are named by their keys, which people can read."""
 
     fields: Mapping[str, int] = {}
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "dir": "ltr", "class": "p-mono"})
+        attrs = {"rows": 18, "spellcheck": "false", "dir": "ltr", "class": "p-mono", "aria-label": _("Outputs as JSON")}
+        widget = OutputsWidget(attrs=attrs)
         super().__init__(**{"max_length": MAX_JSON, "widget": widget, **kwargs})
 
     def clean(self, value: Any) -> list[Any]:
@@ -137,7 +139,7 @@ class ClausesMixin(VersionedForm):
         return [self.cleaned_data[name] for name in self.clause_names]
 
     def leave_unchecked(self, added: bool) -> Any:
-        """Show what was typed without judging it yet: a clause was just added or removed."""
+        """Show what was typed without judging it yet: a clause or an output was just added or removed."""
         self._errors = forms.utils.ErrorDict()
         widget: Any = self.fields[self.clause_names[-1] if added and self.clause_names else "add_fact"].widget
         target = widget.widgets[0] if hasattr(widget, "widgets") else widget
@@ -169,7 +171,7 @@ class TaskForm(ClausesMixin):
     )
     outputs = OutputsField(
         label=_("Outputs"),
-        help_text=_("A list as JSON; “field” is the key of the custom field that holds the value."),
+        help_text=_("What a model answers, and the custom field that holds each value."),
     )
     engine = forms.ModelChoiceField(
         label=_("AI engine"),
@@ -221,7 +223,9 @@ class TaskForm(ClausesMixin):
         fields: Any = self.fields
         fields["engine"].queryset = AIEngine.objects.order_by("name") if owner is None else engines_for(owner)
         reachable = CustomField.objects.filter(Q(tenant=None) | Q(tenant=owner), deleted_at=None)
-        fields["outputs"].fields = dict(reachable.values_list("key", "pk"))
+        named = list(reachable.order_by("position", "name").values_list("key", "pk", "name"))
+        fields["outputs"].fields = {key: pk for key, pk, _name in named}
+        fields["outputs"].widget.keys = [(key, f"{name} ({key})") for key, _pk, name in named]
         for name, (low, high) in BOUNDS.items():
             fields[name] = WholeNumberField(
                 label=LIMIT_LABELS[name], min_value=low, max_value=high, initial=getattr(Limits(), name)

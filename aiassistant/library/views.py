@@ -18,6 +18,7 @@ from aiassistant.library.comparing import compared
 from aiassistant.library.forms import LabelForm, TaskForm, initial_of
 from aiassistant.library.listing import TaskFilter
 from aiassistant.library.models import AITask, AITaskVersion, TaskLabel
+from aiassistant.library.output_rows import with_row, without_row
 from aiassistant.library.reach import may_change, policy_of, visible_tasks
 from aiassistant.library.selectors import versions_of
 from aiassistant.library.services import archive_tasks, restore_version, save_task, set_label, set_tasks_enabled
@@ -226,7 +227,11 @@ class TaskPage(OneTask, FormPage):
 
 
 def clause_moved(request: HttpRequest) -> Any:
-    """What was posted with a clause more or less; None when something else was asked for."""
+    """What was posted with a clause or an output more or less; None when something else was asked for."""
+    if "remove_output" in request.POST:
+        return without_row(request.POST, request.POST["remove_output"])
+    if "add_output" in request.POST:
+        return with_row(request.POST)
     if "remove_clause" in request.POST:
         return without_clause(request.POST, request.POST["remove_clause"])
     if "add_clause" in request.POST:

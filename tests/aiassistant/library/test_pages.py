@@ -1,6 +1,7 @@
 """The pages of AI tasks, as people use them."""
 
 import json
+import re
 from dataclasses import asdict
 
 import pytest
@@ -132,3 +133,81 @@ def test_an_amount_below_a_cent_is_not_shown_as_nothing(ada, acme, people):
     cache.set(question.key(), asdict(told), 60)
     shown = text_of(ada.get(reverse("aitasks:estimate", args=[acme.pk, task.pk])))
     assert "0.0004 EUR" in shown
+
+
+ROW = {
+    "outputs_0_name": "score",
+    "outputs_0_type": "score",
+    "outputs_0_field": "mood_score",
+    "outputs_0_description": "How the customer feels.",
+    "outputs_0_minimum": "-10",
+    "outputs_0_maximum": "10",
+    "outputs_0_max_length": "5",
+    "outputs_0_explanation": "on",
+    "outputs_0_rule": '{"skill": "sentiment"}',
+}
+BARE = {name: value for name, value in FORM.items() if name != "outputs"}
+
+
+def box(page, name):
+    """What stands in a text input; None when there is no such."""
+    found = re.search(f'<input type="text" name="{name}"[^>]*? value="([^"]*)"', page)
+    return found and found[1]
+
+
+def test_outputs_are_filled_in_row_by_row(root):
+    field = score_field()
+    assert root.post(reverse("aitasks:add"), {**BARE, **ROW}).status_code == 302
+    version = AITaskVersion.objects.get()
+    assert version.outputs == [
+        {
+            "name": "score",
+            "type": "score",
+            "description": "How the customer feels.",
+            "minimum": -10,
+            "maximum": 10,
+            "explanation": True,
+            "rule": {"skill": "sentiment"},
+            "field": field.pk,
+        }
+    ]
+    shown = text_of(root.get(reverse("aitasks:task", args=[version.task_id])))
+    assert box(shown, "outputs_0_minimum") == "-10"
+    assert '<option value="mood_score" selected' in shown
+
+
+def test_a_row_is_added_and_removed_with_all_that_was_typed(root):
+    score_field()
+    added = text_of(root.post(reverse("aitasks:add"), {**BARE, **ROW, "add_output": "1"}))
+    assert [box(added, f"outputs_{number}_name") for number in (0, 1)] == ["score", "output_2"]
+    second = {"outputs_1_name": "note", "outputs_1_type": "text", "outputs_1_description": "Why"}
+    removed = text_of(root.post(reverse("aitasks:add"), {**BARE, **ROW, **second, "remove_output": "0"}))
+    assert [box(removed, f"outputs_{number}_name") for number in (0, 1)] == ["note", None]
+    assert not AITask.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"outputs_0_minimum": "low"}, "score: “minimum” is not valid"),
+        ({"outputs_0_minimum": "20"}, "score"),
+        ({"outputs_0_field": "nobody"}, "there is no custom field with the key “nobody”"),
+        ({"outputs_0_type": "nonsense"}, "there is no type “nonsense”"),
+        ({"outputs_0_rule": "{"}, "score: “rule” is not valid"),
+        ({"outputs_0_name": "", "outputs_0_field": "", "outputs_0_description": ""}, "1 to 30"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_is_named_and_shown_as_it_was_typed(root, changes, named):
+    score_field()
+    answer = root.post(reverse("aitasks:add"), {**BARE, **ROW, **changes})
+    assert answer.status_code == 422
+    assert named in text_of(answer)
+    assert not AITask.objects.exists()
+
+
+def test_outputs_written_by_hand_count_when_they_are_chosen(root):
+    score_field()
+    by_hand = json.dumps([{"name": "other", "type": "score", "field": "mood_score"}])
+    posted = {**FORM, **ROW, "outputs": by_hand, "outputs_as_json": "1"}
+    assert root.post(reverse("aitasks:add"), posted).status_code == 302
+    assert AITaskVersion.objects.get().outputs[0]["name"] == "other"
