@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -42,6 +43,9 @@ from tenants.models import Tenant
 PAUSED_S = 300.0
 Trace = tuple[GateResult, ...]
 
+# An execution that ended so is not tried again by the same record: the answer would cost the same and be no better.
+FINAL = (Reason.INVALID_OUTPUT, Reason.REFUSED, Reason.TOO_LONG, Reason.ENGINE_INPUT)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -63,7 +67,8 @@ class Plan:
     """What is to be done for one conversation.
 
     ``rans`` are to be asked; ``ended`` failed or wait without having been asked; ``known`` names the tasks that need not be
-    asked, because the same question was answered before. ``lines`` are the conversation as models see it.
+    asked, because the same question was answered before; ``failed`` those that an earlier try of this record ended for good,
+    with the reason. ``lines`` are the conversation as models see it.
     """
 
     subject: Subject
@@ -71,6 +76,7 @@ class Plan:
     rans: list[Ran] = field(default_factory=list)
     ended: list[Ran] = field(default_factory=list)
     known: list[TaskDefinition] = field(default_factory=list)
+    failed: list[tuple[TaskDefinition, str]] = field(default_factory=list)
     trace: list[GateResult] = field(default_factory=list)
 
 
@@ -239,17 +245,26 @@ def _cannot(plan: Plan, task: TaskDefinition, choice: Choice, why: str) -> None:
 
 
 def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan], anew: bool) -> None:
-    """Take out what was answered before: the same key and its values, or this very generation. Two queries."""
+    """Take out what was answered before: the same key and its values, or this very generation. Two queries.
+
+    Also what this generation has failed at for good: the record may come back only because another task waits.
+    """
     plans = [(r, p) for r, p in zip(records, found, strict=True) if isinstance(p, Plan) and (p.rans or p.ended)]
     if not plans:
         return
     ids = [record.record_id for record, _plan in plans]
     wanted = {ran.task.version_id for _record, plan in plans for ran in (*plan.rans, *plan.ended)}
     rows = Execution.objects.filter(
-        record_id__in=ids, task_version__in=wanted, tenant=plans[0][0].tenant_id, state=Execution.State.COMPLETED
-    ).filter(playground=False)
-    names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing")
-    done = list(rows.values_list(*names))
+        Q(state=Execution.State.COMPLETED) | Q(state=Execution.State.FAILED, reason__in=FINAL),
+        record_id__in=ids,
+        task_version__in=wanted,
+        tenant=plans[0][0].tenant_id,
+        playground=False,
+    )
+    names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing", "reason")
+    ended = list(rows.values_list(*names))
+    done = [row for row in ended if not row[8]]
+    lost = {(row[4], row[5], row[2]): row[8] for row in ended if row[8]}
     noted = _noted_before(records, plans)
     kept = {row[0] for row in done if row[6] == row[7]}
     kept |= set(
@@ -266,7 +281,10 @@ def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan],
                     group.remove(ran)
                     continue
                 mine = place in here
-                if mine or (not anew and (record.record_id, ran.key) in same):
+                if not mine and place in lost and ran.later is None:
+                    group.remove(ran)
+                    plan.failed.append((ran.task, lost[place]))
+                elif mine or (not anew and (record.record_id, ran.key) in same):
                     group.remove(ran)
                     plan.known.append(ran.task)
 

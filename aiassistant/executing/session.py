@@ -93,6 +93,10 @@ class AISession:
             elif said.refused:
                 detail = said.refused[0][1].detail
                 verdicts[record.id] = Refuse(Record.State.SKIPPED, Reason.BUDGET_EXHAUSTED, detail, tuple(plan.trace))
+            elif plan.failed:
+                text = _("All tasks failed at an earlier try")
+                reason = Reason(plan.failed[0][1])
+                verdicts[record.id] = Refuse(Record.State.FAILED, reason, text, tuple(plan.trace))
             else:
                 text = _("No engine can be asked for any of the tasks")
                 verdicts[record.id] = Refuse(Record.State.FAILED, Reason.ENGINE_CONFIG, text, tuple(plan.trace))
@@ -223,7 +227,7 @@ class AISession:
         good = sum(ran.completed for ran in ended) + len(plan.known)
         detail = _("%(good)s of %(all)s tasks answered") % {
             "good": good,
-            "all": len(ended) + len(plan.known) + len(idle),
+            "all": len(ended) + len(plan.known) + len(plan.failed) + len(idle),
         }
         if waiting:
             error = self._error(waiting)

@@ -1,15 +1,18 @@
 """The AI job: conversations from a queue to values, over the real SDK or the built-in engine."""
 
 import pytest
+from django.db.models.functions import Now
 
 from aiassistant.executing.models import Execution
+from aiassistant.models import AIEngine
 from aiassistant.rails.models import DailyOutcome
 from conversations.executions import exchanges_of
 from conversations.fields.editing import edit_value
 from jobs.models import Record, RecordEvent
 from licensing.spending.models import SpendLine
 from tenants.doors import enter
-from tests.aiassistant.house import SAID, SENTIMENT, SUMMARY, emulator, house  # noqa: F401
+from tests.aiassistant.house import SAID, SENTIMENT, SUMMARY, emulator, house, make_engine  # noqa: F401
+from tests.engines.emulated import KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +193,30 @@ def test_what_is_answered_is_kept_while_the_rest_waits_and_only_the_rest_is_aske
     (record,) = house.finish(call)
     assert record.state == "completed"
     assert len(house.executions(call)) == 2
+
+
+def test_what_failed_for_good_is_not_asked_and_paid_again_while_another_task_waits(house):  # noqa: F811
+    settings = {"base_url": f"{house.emulator.url}/v1", "model": "gpt-test"}
+    second = make_engine("openai", settings, {"api_key": KEY}, house.system, name="Second")
+    house.task("mood", [SENTIMENT])
+    house.task("summary", [SUMMARY], engine_ref=second.pk)
+    house.work()
+    AIEngine.objects.filter(pk=second.pk).update(paused_at=Now(), pause_reason="tests")
+    house.emulator.play("refusal")
+    call = house.call()
+    house.sweep()
+    assert [(row.state, row.reason) for row in house.executions(call)] == [("failed", "refused")]
+    AIEngine.objects.filter(pk=second.pk).update(paused_at=None, pause_reason="")
+    (record,) = house.finish(call)
+    assert record.state == "completed"
+    assert [(row.task_key, row.state) for row in house.executions(call)] == [
+        ("mood", "failed"),
+        ("summary", "completed"),
+    ]
+    assert house.asked() == 2
+    assert RecordEvent.objects.get(record=record, step="completed").detail == "1 of 2 tasks answered"
+    (record,) = again(house, call)
+    assert [row.task_key for row in house.executions(call)] == ["mood", "summary", "mood"]
 
 
 def test_a_value_that_a_person_edited_is_kept(house, people):  # noqa: F811
