@@ -15,9 +15,10 @@ from aiassistant.engines.extraction import NoObject, extract_object
 from aiassistant.engines.schemas import strict_schema
 from aiassistant.engines.tokens import calibrated, estimate_messages
 from aiassistant.executing.evidence import Words, evidence_of
+from aiassistant.executing.flags import Flag
 from aiassistant.executing.prompts import Subject, lines_of, messages_of, new_nonce
 from aiassistant.executing.running import Ask, Part, Ran, Target
-from aiassistant.executing.suspicion import INJECTION, asks_something, flags_of
+from aiassistant.executing.suspicion import asks_something, flags_of
 from aiassistant.library.definitions import TaskDefinition
 from aiassistant.library.outputs import Judged, judge
 from core.outcomes import EngineError, ErrorClass, Reason
@@ -25,8 +26,6 @@ from core.outcomes import EngineError, ErrorClass, Reason
 REPAIRS = 2
 # What is shown to the model of an answer that it is to mend.
 MAX_SHOWN = 20_000
-TRUNCATED, CUT, UNVERIFIED = "truncated", "cut", "unverified_quote"
-NO_TEMPERATURE, NO_REASONING = "temperature_ignored", "reasoning_ignored"
 
 
 class Ended(Exception):
@@ -144,7 +143,7 @@ class Requests:
             if completion.finish == Finish.LENGTH:
                 longer = min(cap * 2, self.adapter.window // 2)
                 if "cut" not in spare or longer <= cap:
-                    self.ran.flags.add(TRUNCATED)
+                    self.ran.flags.add(Flag.TRUNCATED.value)
                     self.fail(Reason.INVALID_OUTPUT, f"The answer was cut after {cap} tokens")
                 spare.discard("cut")
                 cap, part = longer, "retry"
@@ -206,7 +205,7 @@ class _Asking(Requests):
             return
         lines = await asyncio.to_thread(lines_of, self.subject.text.turns)
         if asks_something(line.text for line in lines):
-            self.ran.flags.add(INJECTION)
+            self.ran.flags.add(Flag.INJECTION.value)
         window = self.adapter.window
         messages = messages_of(self.task, self.subject, lines, new_nonce())
         if fits(self.target, messages, self.cap, window):
@@ -240,13 +239,16 @@ async def ask(target: Target, prompt: Prompt, timeout_s: float, *, patient: bool
 
 
 def ignored(task: TaskDefinition, target: Target) -> set[str]:
-    """The settings of a task that its engine was not sent, because it does not take them: flags of the execution."""
-    known, reads = target.adapter.capabilities, target.adapter.reads_messages
+    """The settings of a task that its model was not sent, because it does not take them: flags of the execution."""
+    known = target.adapter.capabilities
+    if not target.adapter.reads_messages:
+        # An engine that goes by rules has no such settings at all, and tasks are written for models.
+        return set()
     found = set()
-    if task.params.temperature is not None and (known.temperature is False or not reads):
-        found.add(NO_TEMPERATURE)
-    if task.params.reasoning and (known.reasoning is False or not reads):
-        found.add(NO_REASONING)
+    if task.params.temperature is not None and known.temperature is False:
+        found.add(Flag.NO_TEMPERATURE.value)
+    if task.params.reasoning and known.reasoning is False:
+        found.add(Flag.NO_REASONING.value)
     return found
 
 
@@ -264,8 +266,8 @@ def settle(ran: Ran, judged: Judged, subject: Subject) -> None:
     found = {name: evidence_of(words, quotes) for name, quotes in judged.quotes.items()}
     ran.evidence = {name: quotes for name, (quotes, _false) in found.items()}
     ran.values, ran.explanations = judged.values, judged.explanations
-    ran.flags |= {UNVERIFIED} if any(false for _quotes, false in found.values()) else set()
-    ran.flags |= {CUT} if judged.cut else set()
+    ran.flags |= {Flag.UNVERIFIED.value} if any(false for _quotes, false in found.values()) else set()
+    ran.flags |= {Flag.CUT.value} if judged.cut else set()
     system = next((m.content for each in ran.asks for m in each.messages if m.role == "system"), "")
     ran.flags |= flags_of(ran.asks[-1].answer, judged.values, system) if ran.asks else set()
 

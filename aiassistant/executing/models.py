@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from aiassistant.executing.flags import Flag
 from aiassistant.models import AIEngine, EnginePrice
 from core.ids import uuid7
 from core.outcomes import Reason
@@ -86,7 +87,7 @@ class Execution(models.Model):
     shared = models.PositiveSmallIntegerField(_("tasks in the request"), default=1)
     outputs = models.PositiveSmallIntegerField(_("outputs"), default=0)
     missing = models.PositiveSmallIntegerField(_("outputs without a value"), default=0)
-    # What was noticed and is only shown: "injection", "cut", "unverified_quote", …
+    # What was noticed and is only shown: codes of ``flags.Flag``.
     flags = ArrayField(models.CharField(max_length=40), default=list, verbose_name=_("flags"))
     started_at = models.DateTimeField(_("started"))
     ended_at = models.DateTimeField(_("ended"))
@@ -124,3 +125,8 @@ class Execution(models.Model):
     def tokens(self) -> int:
         """Prompt and completion; cached and reasoning tokens are parts of these."""
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def flag_labels(self) -> list[str]:
+        """What was noticed, in words."""
+        return [Flag.label_of(code) for code in self.flags]

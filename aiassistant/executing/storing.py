@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from aiassistant.executing.admission import Prices, price_of
+from aiassistant.executing.flags import Flag
 from aiassistant.executing.models import Execution
 from aiassistant.executing.planning import Plan
 from aiassistant.executing.running import Ran
@@ -27,7 +28,6 @@ from licensing.spending.models import Part
 from tenants.models import Tenant
 
 ACTOR = "system:ai"
-REFUSED_BY_FIELD = "refused_by_field"
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ def execution_of(
     usage, price = ran.usage, price_of(prices, ran)
     refused = [one for one in written if one.outcome in {Outcome.REFUSED, Outcome.GONE}]
     empty = sum(value is None for value in (ran.values or {}).values())
-    flags = ran.flags | ({REFUSED_BY_FIELD} if refused else set())
+    flags = ran.flags | ({Flag.REFUSED_BY_FIELD.value} if refused else set())
     lines = attempts_of(origin, ran, prices)
     return Execution(
         id=ran.execution_id,

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-INJECTION, ECHO, MARKUP = "injection", "echo", "markup"
+from aiassistant.executing.flags import Flag
+
 _ORDERS = re.compile(
     r"ignore (all |any )?(the |your |my )?(previous |prior |above |earlier )?(instructions|rules|prompt)"
     r"|disregard (all |the |your )?(previous |above )?(instructions|rules)"
@@ -30,9 +31,9 @@ def flags_of(answer: str, values: Mapping[str, Any], system: str) -> set[str]:
     """What the answer shows: our markers or instructions in it, or markup in a text. None of it is ever rendered."""
     found = set()
     if _MARKER.search(answer) or _echoes(answer, system):
-        found.add(ECHO)
+        found.add(Flag.ECHO.value)
     if any(isinstance(value, str) and _MARKUP.search(value) for value in values.values()):
-        found.add(MARKUP)
+        found.add(Flag.MARKUP.value)
     return found
 
 

@@ -18,6 +18,7 @@ from aiassistant.engines.extraction import NoObject, extract_object
 from aiassistant.engines.schemas import MAX_PROPERTIES, strict_schema
 from aiassistant.engines.tokens import calibrated, estimate_messages
 from aiassistant.executing.asking import ask, execute, fits, ignored, settle
+from aiassistant.executing.flags import Flag
 from aiassistant.executing.prompts import (
     ANSWER_RULE,
     DATA_RULE,
@@ -29,7 +30,7 @@ from aiassistant.executing.prompts import (
     system_of,
 )
 from aiassistant.executing.running import Ask, Ran, shares
-from aiassistant.executing.suspicion import INJECTION, asks_something
+from aiassistant.executing.suspicion import asks_something
 from aiassistant.library.outputs import judge
 from core.outcomes import TREATMENTS, EngineError
 
@@ -117,7 +118,9 @@ async def _first_request(rans: Sequence[Ran], subject: Subject) -> None:
         # The words of the request are kept once; its tokens teach nothing when they are divided.
         sent = messages if place == 0 else ()
         ran.asks.append(Ask("ask", usage, sent, completion.text, "", completion.model, latency // len(rans)))
-    _settle_all(rans, completion, subject, {INJECTION} if asks_something(line.text for line in lines) else set())
+    _settle_all(
+        rans, completion, subject, {Flag.INJECTION.value} if asks_something(line.text for line in lines) else set()
+    )
 
 
 def _settle_all(rans: Sequence[Ran], completion: Completion, subject: Subject, flags: set[str]) -> None:

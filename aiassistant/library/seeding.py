@@ -56,7 +56,9 @@ def _load(seed: Seed, task: AITask | None, position: int) -> int:
 
 def _content(seed: Seed) -> dict[str, Any]:
     fields = {
-        each.key: ensure_global_field(key=each.key, values=_values(each, at)) for at, each in enumerate(seed.fields)
+        # In the order of the tasks, and of a task's answers within it.
+        each.key: ensure_global_field(key=each.key, values=_values(each, 10 * (SEEDS.index(seed) + 1) + at))
+        for at, each in enumerate(seed.fields)
     }
     return {
         "applies_to": "any",
@@ -79,7 +81,7 @@ def _values(field: Field, at: int) -> dict[str, Any]:
         "description": "",
         "type": field.type,
         "group": GROUP,
-        "position": 10 + at,
+        "position": at,
         "attribute": field.attribute,
         "enabled": True,
         "editable": True,

@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from aiassistant.executing.flags import Flag
 from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITaskVersion
 from aiassistant.playground.models import PlaygroundRun
@@ -156,7 +157,7 @@ def _answer(side: Side, name: str, url: str) -> Cell:
 
 
 def _ended(side: Side) -> Cell:
-    note = " ".join(filter(None, (side.detail, ", ".join(side.flags))))
+    note = " ".join(filter(None, (side.detail, ", ".join(map(Flag.label_of, side.flags)))))
     return Cell(str(Execution.State(side.state).label), note, LOOKS.get(side.state, "skipped"))
 
 

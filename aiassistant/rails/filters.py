@@ -6,6 +6,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from aiassistant.executing.flags import Flag
 from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITask
 from aiassistant.models import AIEngine
@@ -50,7 +51,7 @@ class ExecutionFilter(OfTenant):
         queryset=AITask.objects.order_by("title", "pk"), label=_("Task"), method="of_task"
     )
     record = django_filters.UUIDFilter(field_name="record_id", label=_("Conversation"))
-    flag = django_filters.CharFilter(field_name="flags", lookup_expr="contains", label=_("Flag"), method="flagged")
+    flag = django_filters.ChoiceFilter(choices=Flag.choices, label=_("Flag"), method="flagged")
     since = DayFilter(field_name="ended_at", lookup_expr="gte", label=_("From"))
     until = DayFilter(field_name="ended_at", lookup_expr="lt", label=_("To"))
 
@@ -69,7 +70,7 @@ class ExecutionFilter(OfTenant):
 
     def flagged(self, rows: QuerySet[Execution], _name: str, value: str) -> QuerySet[Execution]:
         """What was noticed."""
-        return rows.filter(flags__contains=[value[:40]])
+        return rows.filter(flags__contains=[value])
 
 
 class BudgetFilter(OfTenant):

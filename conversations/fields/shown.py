@@ -48,12 +48,14 @@ class Group:
 
     name: str
     lines: list[Line] = field(default_factory=list)
+    # Those that nobody and nothing has given a value yet.
+    empty: list[Line] = field(default_factory=list)
 
 
 def panel(user: User, key: Key, *, readable: bool) -> list[Group]:
     """The groups of what ``user`` may see, in two queries; ``readable``: the words of the conversation, so quotes too.
 
-    A field without a value is shown to those who may give it one.
+    A field without a value is shown to those who may give it one, behind the others.
     """
     fields = readable_fields(user)
     values = current_values([key[1]], fields)
@@ -63,7 +65,8 @@ def panel(user: User, key: Key, *, readable: bool) -> list[Group]:
         line = line_of(user, key, custom, version, readable=readable)
         if version is None and not line.edit_url:
             continue
-        groups.setdefault(custom.group, Group(custom.group)).lines.append(line)
+        group = groups.setdefault(custom.group, Group(custom.group))
+        (group.lines if version is not None else group.empty).append(line)
     return list(groups.values())
 
 
