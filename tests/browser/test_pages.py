@@ -279,7 +279,7 @@ def test_calls_that_match_are_tagged_from_a_preview_with_and_without_scripts(vis
         sound(visitor, "the preview")
     page.fill("#bulk-tag", f"tag {scripts}")
     page.locator("main form [type=submit]").click()
-    page.get_by_text(re.compile("calls? (was|were) changed")).first.wait_for()
+    page.get_by_text(re.compile("conversations? (was|were) changed")).first.wait_for()
     if scripts:
         sound(visitor, "the outcome")
     tagged = visitor.open(f"/calls/?tag=tag+{scripts}")
