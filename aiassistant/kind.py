@@ -124,7 +124,8 @@ class AIKind:
             return None
         judged = batch.judged(tenant, filters, record_id)
         trace = judged.trace if judged.refusal is None else judged.refusal.trace
-        return Explained(_engine_checks(settings, tenant, judged.tasks), trace, None, batch.facts[record_id].user_id, 0)
+        checks, refused = _engine_checks(settings, tenant, judged.tasks), judged.refusal is not None
+        return Explained(checks, trace, None, batch.facts[record_id].user_id, 0, refused=refused)
 
     def foresee(
         self,

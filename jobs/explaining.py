@@ -124,8 +124,11 @@ def explain_now(job: JobDefinition, tenant: Tenant, record_id: uuid.UUID, user: 
     if facts.problem:
         label = Reason.label_of(facts.problem)
         lines.append(Line(_("Recording"), label, _("audio that can be decoded"), False, _("Take the call in again")))
-    lines += _lines([result.line() for result in (*facts.filters, *trace)], view)
-    failed = next((line for line in lines if not line.passed), None)
+    asked = _lines([result.line() for result in facts.filters], view)
+    gates = _lines([result.line() for result in trace], view)
+    telling = [] if facts.refused is False else asked
+    failed = next((line for line in (*lines, *telling, *gates) if not line.passed), None)
+    lines += [*asked, *gates]
     verdict = (
         _("It would be processed.")
         if failed is None

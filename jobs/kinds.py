@@ -123,7 +123,8 @@ class SettingField:
 class Explained:
     """The facts of "Why?" as of now: the kind's own checks, filters, and the request that would be made of ``meter``.
 
-    ``meter`` None: the kind asks the ledger for nothing beforehand.
+    ``meter`` None: the kind asks the ledger for nothing beforehand. ``refused`` says whether the filters leave the record
+    out where that does not follow from each of them: of several tasks one may be left out and the others asked.
     """
 
     checks: tuple[Check, ...]
@@ -132,6 +133,7 @@ class Explained:
     user_id: uuid.UUID | None
     amount: int
     problem: str = ""
+    refused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Administration > Speech Analytics > AI Assistant > AI Tasks."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -30,6 +31,8 @@ from core.errors import Conflict, InvalidInput
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, whole
 from jobs.form_fields import with_clause, without_clause
 
+# The kind of job that asks tasks, as settings.JOB_KINDS names it.
+KIND = "aiassistant"
 TITLE = gettext_lazy("AI Tasks")
 ROOT: Crumbs = [
     (gettext_lazy("Administration"), None),
@@ -195,6 +198,9 @@ class TaskPage(OneTask, FormPage):
                 "trial": trial if tries and shown["may_change"] else None,
                 "form_action": reverse("aitasks:task", args=[self.task.pk]),
             }
+            if user.has(Permission.JOBS_EDIT):
+                asked = urlencode({"kind": KIND, "tasks": self.task.pk})
+                shown["history_url"] = f"{reverse('jobs:backfill')}?{asked}"
             labels = TaskLabel.objects.filter(task=self.task).select_related("points_to").order_by("name")
             shown |= {"labels": labels, "newest": self.newest}
         return shown

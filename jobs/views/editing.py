@@ -57,9 +57,16 @@ class JobPage(FormPage):
         return job_crumbs(self.job)
 
     def form_arguments(self) -> dict[str, Any]:
-        """The stored values."""
-        initial = initial_of(self.job) if self.job is not None else {}
+        """The stored values; of a new job what the address says of the settings of its kind."""
+        initial = initial_of(self.job) if self.job is not None else self._named()
         return {"editor": viewer(self.request), "kind": self.kind, "job": self.job, "initial": initial}
+
+    def _named(self) -> dict[str, Any]:
+        asked = {setting.name: setting for setting in self.kind.setting_fields() if setting.name in self.request.GET}
+        return {
+            name: self.request.GET.getlist(name) if setting.several else self.request.GET[name]
+            for name, setting in asked.items()
+        }
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Save or preview; adding and removing a clause only shows the form again, with all that was typed."""

@@ -8,6 +8,7 @@ from aiassistant.models import AIEngine
 from aiassistant.rails.models import DailyOutcome
 from conversations.executions import exchanges_of
 from conversations.fields.editing import edit_value
+from jobs.explaining import explain_now
 from jobs.models import Record, RecordEvent
 from licensing.spending.models import SpendLine
 from tenants.doors import enter
@@ -67,6 +68,19 @@ def test_the_steps_stand_in_the_history_of_the_record(house):  # noqa: F811
         ("step:persistence", True),
     ]
     assert "words are less than 5000" in str(event.trace)
+
+
+def test_why_tells_of_a_task_that_is_left_out_and_that_the_others_are_asked(house, people):  # noqa: F811
+    house.task("long", [{"name": "refund", "type": "boolean"}], limits={"min_words": 5000, "min_duration_s": 0})
+    job, call = house.work(), house.call()
+    with enter(house.acme):
+        alone = explain_now(job, house.acme, call.pk, people.platform_admin)
+    assert (alone.passed, "It would not be processed" in alone.verdict) == (False, True)
+    house.both()
+    with enter(house.acme):
+        told = explain_now(job, house.acme, call.pk, people.platform_admin)
+    assert (told.passed, told.verdict) == (True, "It would be processed.")
+    assert [line.passed for line in told.lines if "Filters of the task" in str(line.label)] == [False, True, True]
 
 
 @pytest.mark.parametrize(("enabled", "said", "reason"), [(False, SAID, "task_disabled"), (True, (), "no_transcript")])

@@ -135,6 +135,16 @@ def test_an_amount_below_a_cent_is_not_shown_as_nothing(ada, acme, people):
     assert "0.0004 EUR" in shown
 
 
+def test_a_task_leads_to_a_backfill_of_itself_for_those_who_run_jobs(root, ada, people):
+    task = stored_task(people.platform_admin)
+    address = f"{reverse('jobs:backfill')}?kind=aiassistant&amp;tasks={task.pk}"
+    assert address in text_of(root.get(reverse("aitasks:task", args=[task.pk])))
+    assert address not in text_of(ada.get(reverse("aitasks:task", args=[task.pk])))
+    wizard = text_of(root.get(address.replace("&amp;", "&")))
+    boxes = [box for box in re.findall(r"<input[^>]*>", wizard) if 'name="tasks"' in box]
+    assert [f'value="{task.pk}"' in box and "checked" in box for box in boxes] == [True]
+
+
 ROW = {
     "outputs_0_name": "score",
     "outputs_0_type": "score",
