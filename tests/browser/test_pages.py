@@ -79,6 +79,8 @@ ADMIN_PAGES = [
 ]
 OF_A_TENANT = [f"{TENANTS}%s/{tab}" for tab in ("", "service-limits/", "license-limits/", "seats/", "retention/")]
 OF_A_TENANT += [f"{TENANTS}%s/{tab}" for tab in ("sign-in/", "audit/")]
+OF_A_TENANT += [f"{TENANTS}%s/ai-tasks/", f"{TENANTS}%s/ai-tasks/1/override/", f"{TENANTS}%s/ai-tasks/1/estimate/"]
+OF_A_TENANT += ["/administration/speech-analytics/ai-assistant/rates/%s/"]
 OF_A_TENANT += [f"{TRANSCRIPTION}/usage/%s/{page}" for page in ("", "denied/", "statements/", "check-list/")]
 
 
@@ -109,7 +111,9 @@ def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
     for path in OF_A_TENANT:
         visitor.open(path % tenant.rstrip("/").rsplit("/", 1)[1])
         sound(visitor, path)
-    for path, into in [(USERS, "tbody a[href*='/users/']"), (ROLES, "tbody a[href*='/roles/']")]:
+    executions = "/administration/speech-analytics/ai-assistant/executions/"
+    into_first = [(USERS, "tbody a[href*='/users/']"), (ROLES, "tbody a[href*='/roles/']")]
+    for path, into in [*into_first, (executions, "tbody a[href*='/executions/']")]:
         visitor.open(path)
         visitor.page.locator(into).first.click()
         visitor.page.wait_for_load_state()
