@@ -50,7 +50,7 @@ def write(tenant, *rows):
 
 
 def now(call, field):
-    found = current_values("call", [call.pk], [field]).get((call.pk, field.pk))
+    found = current_values([call.pk], [field]).get((call.pk, field.pk))
     return found.value(field) if found is not None else None
 
 
@@ -59,7 +59,7 @@ def said(call, field):
 
 
 def edit(people, call, field, value, seen=None):
-    current = current_values("call", [call.pk], [field]).get((call.pk, field.pk))
+    current = current_values([call.pk], [field]).get((call.pk, field.pk))
     seen = (current.pk if current is not None else 0) if seen is None else seen
     who = people.supervisor
     return edit_value(tenant=who.tenant, key=("call", call.pk), field=field, value=value, seen=seen, editor=who)
@@ -73,7 +73,7 @@ def test_a_value_is_written_with_where_it_comes_from(here, call, mood):
         rows=[say(call, mood, "40", explanation="Friendly.", evidence=[quote], provenance=source)],
         actor="job",
     )
-    stored = current_values("call", [call.pk], [mood])[call.pk, mood.pk]
+    stored = current_values([call.pk], [mood])[call.pk, mood.pk]
     assert (written.outcome, written.value_id, stored.value(mood)) == (Outcome.WRITTEN, stored.pk, Decimal(40))
     assert (stored.task_version, stored.engine, stored.tokens, stored.author) == (7, "OpenAI", 420, "job")
     assert stored.evidence[0]["quote"] == "thank you"
@@ -212,7 +212,7 @@ def test_a_batch_needs_the_same_number_of_queries_whatever_its_size(here, call, 
         counts.append(len(queries))
     assert counts[0] + 1 >= counts[1] <= 7
     with CaptureQueriesContext(connection) as queries:
-        found = current_values("call", [each.pk for each in calls], [mood, topics])
+        found = current_values([each.pk for each in calls], [mood, topics])
     assert (len(queries), len(found)) == (1, 40)
 
 
