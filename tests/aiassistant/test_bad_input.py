@@ -29,7 +29,10 @@ def test_an_engine_whose_model_vanished_is_paused_with_its_words_and_the_record_
     assert "gpt-test" in house.engine.pause_reason
     record = house.record(call)
     assert (record.state, record.wait) == ("in_progress", Record.Wait.ENGINE)
-    assert house.executions(call) == []
+    house.sweep()
+    (failed,) = house.executions(call)
+    assert (failed.state, failed.reason, failed.tokens) == ("failed", "engine_config", 0)
+    assert "gpt-test" in failed.detail
     assert not SpendLine.objects.exists()
 
 
