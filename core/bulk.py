@@ -6,13 +6,17 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from core.counting import count_text, counted
 from core.errors import Conflict, InvalidInput
 from core.pages import ListPage, Text, with_query
 
 NAMES = {"action", "all_matching", "selection"}
+# What most lists offer; a list says in its questions what that means for its rows.
+ENABLE: dict[str, Any] = {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"}
+DISABLE: dict[str, Any] = {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"}
+DELETE: dict[str, Any] = {"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True}
 
 
 class BulkMixin(ListPage):

@@ -7,6 +7,7 @@ again at the socket, so what was checked is what is connected to. Needs no Djang
 from core.outbound.addresses import AddressRefused, AllowedTarget, OutboundPolicy, judge, listable
 from core.outbound.client import GuardedResolver, Response, ResponseRefused, guarded_session, request
 from core.outbound.urls import CheckedUrl, Lookup, ResolveFailed, check_url
+from core.outbound.waits import retry_after_s
 
 __all__ = [
     "AddressRefused",
@@ -23,4 +24,5 @@ __all__ = [
     "judge",
     "listable",
     "request",
+    "retry_after_s",
 ]

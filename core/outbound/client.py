@@ -137,11 +137,18 @@ async def request(
     target = parse_url(url, connector.policy)
     async with asyncio.timeout(session.timeout.total):
         async with session.request(method, target.url, allow_redirects=False, **options) as response:
-            if response.status in _REDIRECTS and response.status != 304:
+            if _leads_elsewhere(response):
                 response.close()
                 return Response(response.status, {}, b"")
             body = await _read(response, max_body_bytes)
             return Response(response.status, response.headers, body)
+
+
+def _leads_elsewhere(response: aiohttp.ClientResponse) -> bool:
+    """A 308 without an address is Google's word for an upload that goes on."""
+    if response.status == 308:
+        return "Location" in response.headers
+    return response.status in _REDIRECTS and response.status != 304
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

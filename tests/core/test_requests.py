@@ -148,7 +148,7 @@ def test_too_much_of_something_is_413_and_names_the_limit(db, settings):
     asked = {
         "2 MB": (b"a=" + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE, form),
         "1,000 fields": (b"a=1&" * 1001, form),
-        "100 files": (multipart(*[part] * 101), "multipart/form-data; boundary=x"),
+        "250 files": (multipart(*[part] * 251), "multipart/form-data; boundary=x"),
     }
     for limit, (body, kind) in asked.items():
         status, _headers, content = ask("/theme/", body, CONTENT_TYPE=kind, HTTP_COOKIE=CSRF)
