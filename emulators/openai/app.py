@@ -1,4 +1,4 @@
-"""The HTTP face: routes of the vendor, of Azure and of compatible servers, rate limits, faults and the journal."""
+"""The HTTP face: routes of the vendor, of Azure and of compatible servers, keys and rate limits."""
 
 import asyncio
 import hmac
@@ -10,13 +10,15 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from emulators.middleware import noted
 from emulators.openai import answering
 from emulators.openai.asking import Ask, read_chat, read_responses
+from emulators.openai.audio import transcribe
 from emulators.openai.refusals import Refused, wrong_key
 from emulators.openai.settings import Behaviours, Settings
 from emulators.openai.tokens import count_messages
-from speechserver.faults import FaultQueue, faked, mangle
-from speechserver.journal import Journal, now_text
+from emulators.serving import Stage
+from emulators.working import hold
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MINUTE_S = 60.0
@@ -55,53 +57,35 @@ class Rates:
 class Server:
     """All state of one server: settings, tricks, prompts that were seen, the bill."""
 
-    def __init__(self, *, settings: Settings, keys: tuple[str, ...], journal: Journal, faults: FaultQueue) -> None:
-        self.settings, self.keys, self.journal, self.faults = settings, keys, journal, faults
+    def __init__(self, stage: Stage, settings: Settings, keys: tuple[str, ...]) -> None:
+        self.stage, self.settings, self.keys = stage, settings, keys
         self.behaviours = Behaviours()
         self._rates = Rates()
         self._seen: set[str] = set()
-        self._in_flight = 0
         self.bill = {"requests": 0, "prompt_tokens": 0, "cached_tokens": 0, "completion_tokens": 0}
 
     def application(self) -> web.Application:
         """The application with all routes."""
-        app = web.Application(middlewares=[self._outer], client_max_size=MAX_BODY_BYTES)
+        app = web.Application(middlewares=[noted(self.stage), self._judged], client_max_size=MAX_BODY_BYTES)
         for root in ("/v1", "/openai/v1"):
             app.router.add_get(f"{root}/models", self._models)
             app.router.add_post(f"{root}/chat/completions", self._chat)
             app.router.add_post(f"{root}/responses", self._responses)
             app.router.add_post(f"{root}/responses/input_tokens", self._input_tokens)
+            app.router.add_post(f"{root}/audio/transcriptions", self._transcribe)
         app.router.add_post("/openai/deployments/{deployment}/chat/completions", self._chat)
         app.router.add_post("/openai/responses", self._responses)
         app.router.add_get("/openai/models", self._models)
         return app
 
     @web.middleware
-    async def _outer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Faults, errors and one line of the journal around every request."""
-        self._in_flight += 1
+    async def _judged(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The key, errors in the vendor's shape, and the id of the request."""
         request_id = "req_" + secrets.token_hex(8)
-        entry: dict[str, Any] = {
-            "at": now_text(),
-            "method": request.method,
-            "path": request.path,
-            "requestId": request_id,
-            "inFlight": self._in_flight,
-            "retry": request.headers.get("x-stainless-retry-count"),
-        }
-        request["entry"] = entry
-        try:
-            fault = self.faults.take(request)
-            if fault is not None:
-                entry["fault"] = True
-                await asyncio.sleep(fault.delay_ms / 1000)
-            response = (faked(fault) if fault is not None else None) or await self._answer(request, handler)
-            entry["status"] = response.status
-            self.journal.write(entry)
-            response.headers["x-request-id"] = request_id
-            return response if fault is None else await mangle(request, response, fault)
-        finally:
-            self._in_flight -= 1
+        request["entry"].update(requestId=request_id, retry=request.headers.get("x-stainless-retry-count"))
+        response = await self._answer(request, handler)
+        response.headers["x-request-id"] = request_id
+        return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.Response:
         try:
@@ -133,7 +117,8 @@ class Server:
     async def _models(self, request: web.Request) -> web.Response:
         if self.settings.flavour == "plain":
             raise web.HTTPNotFound
-        rows = [{"id": name, "object": "model", "created": 1, "owned_by": "test"} for name in self.settings.models]
+        names = [*self.settings.models, *self.settings.audio_models]
+        rows = [{"id": name, "object": "model", "created": 1, "owned_by": "test"} for name in names]
         return web.json_response({"object": "list", "data": rows})
 
     async def _chat(self, request: web.Request) -> web.Response:
@@ -156,6 +141,15 @@ class Server:
             raise web.HTTPNotFound
         ask = read_responses(await self._body(request), self.settings)
         return web.json_response({"object": "response.input_tokens", "input_tokens": count_messages(ask.messages)})
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        if self.settings.flavour in {"ollama", "llamacpp"}:
+            raise web.HTTPNotFound
+        headers = self._rates.spend(0, self.settings)
+        response = await transcribe(request, self.settings)
+        await hold(request, self.stage.chaos)
+        response.headers.update(headers)
+        return response
 
     async def _think(self, request: web.Request, ask: Ask) -> tuple[answering.Answer, dict[str, str]]:
         entry = request["entry"]

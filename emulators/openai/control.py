@@ -1,32 +1,16 @@
-"""Control plane: what every stand-in has, and settings, tricks and the bill of this one."""
+"""Control plane: what every stand-in has, and tricks and the bill of this one."""
 
 from aiohttp import web
 from pydantic import ValidationError
 
+from emulators.control import adjustable_plane
 from emulators.openai.app import Server
-from emulators.openai.settings import Behaviour, Settings
-from speechserver.control import plane
+from emulators.openai.settings import Behaviour
+from emulators.serving import Stage
 
 
-def control_app(server: Server) -> web.Application:
-    """``GET|POST|DELETE /_emu/settings``, ``POST|DELETE /_emu/behaviours``, ``GET /_emu/bill``, and the plane's."""
-    start = server.settings
-
-    async def read_settings(request: web.Request) -> web.Response:
-        return web.json_response(server.settings.model_dump())
-
-    async def change_settings(request: web.Request) -> web.Response:
-        try:
-            server.settings = Settings.model_validate({**server.settings.model_dump(), **await request.json()})
-        except ValidationError as error:
-            return web.json_response({"detail": str(error)}, status=400)
-        return web.json_response(server.settings.model_dump())
-
-    async def reset(request: web.Request) -> web.Response:
-        server.settings = start
-        server.behaviours.waiting.clear()
-        server.faults.waiting.clear()
-        return web.Response(status=204)
+def control_app(stage: Stage, server: Server) -> web.Application:
+    """``POST|DELETE /_emu/behaviours``, ``GET /_emu/bill``, and the plane's; DELETE of the settings lifts tricks, too."""
 
     async def add_behaviours(request: web.Request) -> web.Response:
         data = await request.json()
@@ -44,10 +28,7 @@ def control_app(server: Server) -> web.Application:
     async def bill(request: web.Request) -> web.Response:
         return web.json_response(server.bill)
 
-    app = plane(journal=server.journal, faults=server.faults)
-    app.router.add_get("/_emu/settings", read_settings)
-    app.router.add_post("/_emu/settings", change_settings)
-    app.router.add_delete("/_emu/settings", reset)
+    app = adjustable_plane(stage, server, also_lifted=server.behaviours.waiting.clear)
     app.router.add_post("/_emu/behaviours", add_behaviours)
     app.router.add_delete("/_emu/behaviours", clear_behaviours)
     app.router.add_get("/_emu/bill", bill)

@@ -46,6 +46,12 @@ class Settings(_Strict):
         "gpt-test-small": Model(window=4096),
         "reason-test": Model(reasons=True, reasoning_tokens=64),
     }
+    audio_models: list[str] = ["whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize"]
+    # What detection finds in every recording.
+    spoken: str = "en"
+    # What some compatible servers cannot do.
+    lacks_word_times: bool = False
+    lacks_verbose_json: bool = False
     rpm: Annotated[int, Field(ge=1)] = 100_000
     tpm: Annotated[int, Field(ge=1)] = 100_000_000
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = 0

@@ -1,0 +1,1 @@
+"""A stand-in for AssemblyAI's API (providers §4.1)."""

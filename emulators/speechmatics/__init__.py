@@ -1,0 +1,1 @@
+"""A stand-in for the batch API of Speechmatics, version 2."""
