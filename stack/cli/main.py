@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from stack.cli import bench, demo, inspect, linting, locking, manage, testing, up
+from stack.cli import bench, demo, inspect, linting, locking, manage, miaop_client, testing, up
 from stack.errors import EXIT_USAGE, StackError
 from stack.paths import StackPaths
 
@@ -30,6 +30,9 @@ def main(arguments: list[str]) -> int:
         options = argparse.Namespace(arguments=arguments[1:], run=testing.run, data=None)
     elif arguments[:1] == ["bench"]:
         options = argparse.Namespace(arguments=arguments[1:], run=bench.run, data=None)
+    elif arguments[:1] == ["miaop-client"]:
+        # It knows nothing of this checkout's stack.
+        options = argparse.Namespace(run=lambda _options: miaop_client.run(arguments[1:]), data=None)
     else:
         options = parser.parse_args(arguments)
     try:
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("manage", help="run a Django command: manage [--data DIR] ARGS…")
     commands.add_parser("test", help="run lint and all tests, or pytest with ARGS…")
     commands.add_parser("bench", help="run a benchmark: bench NAME [--scale SHARE]; without a name, list them")
+    commands.add_parser("miaop-client", help="a client of the offline-task API, see miaop-client --help")
     for module in (linting, locking):
         module.add_commands(commands, shared)
     return parser
