@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from conversations.health.wording import CHOICES
 from conversations.models import Channel, Direction
 from conversations.texts import TextFacts
 from jobs.conversation_facts import OF_CHOICES, START_DAY, common_facts, text_field
@@ -31,6 +32,14 @@ _FIELDS: Iterable[FilterField] = (
         type=ValueType.NUMBER,
         hint=_("Of the transcript or of all messages; both ends belong to it."),
     ),
+    FilterField(
+        "transcript.health",
+        _("Transcript - Health"),
+        ("between", "empty", "not_empty"),
+        type=ValueType.NUMBER,
+        hint=_("0–100; messages and transcripts that were not judged have none."),
+    ),
+    FilterField("transcript.flag", _("Transcript - Doubt"), (*OF_CHOICES, "empty", "not_empty"), tuple(CHOICES)),
     text_field("user.name", _("User - Name")),
     text_field("call.tag", _("Conversation - Tag")),
     FilterField("call.channel", _("Conversation - Channel"), OF_CHOICES, tuple(Channel.choices)),
@@ -56,4 +65,12 @@ def filter_facts(tenant: Tenant, facts: TextFacts, licensed: Collection[uuid.UUI
 
     A thread has neither duration nor direction: these facts are None, which meets "is empty" alone.
     """
-    return {**common_facts(tenant, facts, licensed), "text.words": facts.word_count}
+    return {**common_facts(tenant, facts, licensed), **_of_transcript(facts)}
+
+
+def _of_transcript(facts: TextFacts) -> dict[str, Any]:
+    return {
+        "text.words": facts.word_count,
+        "transcript.health": facts.health_score,
+        "transcript.flag": frozenset(facts.health_flags),
+    }

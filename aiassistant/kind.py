@@ -29,7 +29,7 @@ from jobs.circuits.breakers import resting
 from jobs.circuits.models import Circuit
 from jobs.conversation_facts import START_DAY
 from jobs.filters import days_between
-from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Stored, Walk
+from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Span, Stored, Walk
 from licensing.gates import GateResult
 from queues.events import RecordType
 from tenants.models import Tenant
@@ -151,6 +151,14 @@ class AIKind:
             rows = calls_by_start(after=walk.after, stored_until=walk.until, started=started, count=walk.count, of=Q())
         return [Stored(row.call_id, row.at, (row.duration_ms or 0) // 1000, row.record_type) for row in rows]
 
+    def span(self, settings: Mapping[str, Any], place: int) -> Span:
+        """One pass for all: which engine a task asks, the task says."""
+        return Span()
+
+    def places(self, settings: Mapping[str, Any]) -> list[str]:
+        """Engines have no order here."""
+        return []
+
     def price_per_minute(self, settings: Mapping[str, Any]) -> Decimal | None:
         """Tokens cost, and not minutes."""
         return None
@@ -160,6 +168,7 @@ class AIKind:
         job_settings: Mapping[str, Any],
         filters: Sequence[Mapping[str, Any]],
         *,
+        place: int = 0,
         request_timeout_s: int | None = None,
         conversation_timeout_s: float | None = None,
     ) -> AISession:

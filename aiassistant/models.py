@@ -9,7 +9,7 @@ from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 
 from aiassistant.family import AI
-from engines.models import ConfiguredEngine, ConnectionTest
+from engines.models import ConfiguredEngine, ConnectionTest, PriceRow
 from tenants.models import Tenant
 
 
@@ -60,17 +60,17 @@ class AIEngineTest(ConnectionTest):
         ordering = ["-created_at"]
 
 
-class EnginePrice(models.Model):
+class EnginePrice(PriceRow):
     """What an engine costs from a day on, per million tokens (providers §6.5).
 
     ``model_pattern`` is a model or a beginning with ``*``; ``reasoning`` None is the price of other output;
     ``batch_factor`` is for requests that may take a day.
     """
 
+    told = ("model_pattern", "valid_from", "currency", "input", "cached_input", "output", "reasoning", "batch_factor")
+
     engine = models.ForeignKey(AIEngine, on_delete=models.CASCADE, related_name="prices", verbose_name=_("engine"))
     model_pattern = models.CharField(_("model"), max_length=120, default="*")
-    valid_from = models.DateField(_("valid from"))
-    currency = models.CharField(_("currency"), max_length=3)
     input = models.DecimalField(_("input"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)])
     cached_input = models.DecimalField(
         _("cached input"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)]
@@ -82,7 +82,6 @@ class EnginePrice(models.Model):
     batch_factor = models.DecimalField(
         _("batch factor"), max_digits=4, decimal_places=3, default=Decimal(1), validators=[MinValueValidator(0)]
     )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         ordering = ["-valid_from", "model_pattern"]
@@ -100,8 +99,10 @@ class EnginePrice(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.engine_id} {self.model_pattern} {self.valid_from}"
+    @property
+    def subject(self) -> str:
+        """Prices are told apart by their pattern."""
+        return self.model_pattern
 
 
 class DefaultEngine(models.Model):

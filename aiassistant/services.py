@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,14 +15,14 @@ from aiassistant.models import AIEngine, DefaultEngine, EnginePrice, Visibility
 from aiassistant.selectors import engines_for
 from audit.services import append
 from core.engines import EngineOptions
-from core.errors import Conflict, InvalidInput
+from core.errors import InvalidInput
 from core.outcomes import EngineError
-from engines import services
+from engines import prices, services
 from engines.services import server_changed
 from tenants.models import Tenant
 
-CURRENCY = re.compile(r"[A-Z]{3}")
 PATTERN = re.compile(r"[^\s*]{0,119}\*?")
+AMOUNTS = ("input", "cached_input", "output", "reasoning", "batch_factor")
 # What servers call a model or a deployment that they do not have.
 MODEL_GONE = frozenset({"model_not_found", "deploymentnotfound"})
 # More often would be a write for every request.
@@ -105,39 +104,16 @@ def learn_tokens(*, engine: AIEngine, reported: int, estimated: int) -> float:
 
 
 def add_price(*, engine: AIEngine, values: dict[str, Any], actor: str, audit_tenant: Tenant) -> EnginePrice:
-    """Add a price row. ``values``: the fields of EnginePrice but engine. Raises InvalidInput naming the field."""
-    for name in ("input", "cached_input", "output", "reasoning", "batch_factor"):
-        amount = values.get(name)
-        if name == "reasoning" and amount is None:
-            continue
-        if not isinstance(amount, Decimal) or not amount.is_finite() or amount < 0:
-            raise InvalidInput(name, _("A price cannot be negative."))
+    """As ``engines.prices.add_price``; also refuses a batch factor above 1 and a pattern that is none."""
     if values["batch_factor"] > 1:
         raise InvalidInput("batch_factor", _("The factor is at most 1."))
-    if not CURRENCY.fullmatch(values["currency"]):
-        raise InvalidInput("currency", _("Use three capital letters, for example EUR."))
     if not values["model_pattern"] or not PATTERN.fullmatch(values["model_pattern"]):
         raise InvalidInput("model_pattern", _("Use the name of a model, or its beginning and * at the end."))
-    others = EnginePrice.objects.filter(engine=engine).exclude(currency=values["currency"])
-    if others.exists():
-        raise InvalidInput("currency", _("The other prices of the engine are in another currency."))
-    try:
-        with transaction.atomic():
-            price = EnginePrice.objects.create(engine=engine, **values)
-            _audit("ai_price.added", engine, actor, audit_tenant, _told(price))
-    except IntegrityError:
-        raise InvalidInput("valid_from", _("There is a price of this model from this day on.")) from None
-    return price
-
-
-@transaction.atomic
-def delete_price(*, price: EnginePrice, actor: str, audit_tenant: Tenant) -> None:
-    """Delete a price that does not hold yet. Raises Conflict for others: they explain what was spent."""
-    coming = EnginePrice.objects.filter(pk=price.pk, valid_from__gt=timezone.localdate())
-    told = _told(price)
-    if not coming.delete()[0]:
-        raise Conflict(_("This price holds already, so it stays. Add one with a later day instead."))
-    _audit("ai_price.deleted", price.engine, actor, audit_tenant, told)
+    amounts = [name for name in AMOUNTS if name != "reasoning" or values.get(name) is not None]
+    added: EnginePrice = prices.add_price(
+        engine=engine, values=values, amounts=amounts, actor=actor, audit_tenant=audit_tenant
+    )
+    return added
 
 
 @transaction.atomic
@@ -156,11 +132,6 @@ def clear_default(*, default: DefaultEngine, actor: str, audit_tenant: Tenant) -
     """Let a tenant have the system's default again, or the system none."""
     if DefaultEngine.objects.filter(pk=default.pk, engine=default.engine).delete()[0]:
         _audit("ai_default.cleared", default.engine, actor, audit_tenant, {"tenant": str(default.tenant or "")})
-
-
-def _told(price: EnginePrice) -> dict[str, str]:
-    names = ("model_pattern", "valid_from", "currency", "input", "cached_input", "output", "reasoning", "batch_factor")
-    return {name: str(getattr(price, name)) for name in names if getattr(price, name) is not None}
 
 
 def _audit(action: str, engine: AIEngine, actor: str, audit_tenant: Tenant, details: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,7 +14,7 @@ from alerts.measuring import SCOPES
 from alerts.models import AlertRule, Measure
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
-from core.moves import move
+from core.moves import move, switch
 
 MAX_MINUTES = 24 * 60
 MAX_HOURS = 30 * 24
@@ -60,9 +59,7 @@ def delete_rules(*, rules: Iterable[AlertRule], editor: User) -> int:
 @transaction.atomic
 def set_enabled(*, rules: Iterable[AlertRule], enabled: bool, editor: User) -> int:
     """Enable or disable rules; return how many were not so before. A disabled rule ends what it fires."""
-    found = [rule for rule in _locked(rules) if rule.enabled != enabled]
-    rows = AlertRule.objects.filter(pk__in=[rule.pk for rule in found], enabled=not enabled)
-    move(rows, expect=len(found), enabled=enabled, version=F("version") + 1)
+    found = switch(_locked(rules), "enabled", enabled)
     for rule in found:
         _append(rule, editor, "alert_rule.enabled" if enabled else "alert_rule.disabled")
     return len(found)

@@ -18,7 +18,7 @@ from alerts.models import AlertRule, Firing
 from alerts.selectors import firings_for, rules_for
 from alerts.services import FIELDS, ask_test, delete_rules, save_rule, set_enabled, snooze
 from alerts.tables import FiringTable, RuleTable, status_of
-from core.bulk import BulkMixin
+from core.bulk import DELETE, DISABLE, ENABLE, BulkMixin
 from core.pages import ActionPage, ConfirmPage, Crumbs, FormPage, KeysetListPage, ListPage, Page, Text
 from core.tables import show_time
 from licensing.alerts import mail_is_set_up
@@ -34,11 +34,7 @@ class RuleList(ListPage):
     table_class = RuleTable
     filterset_class = RuleFilter
     live = True
-    bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"},
-        {"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True},
-    ]
+    bulk_actions = [ENABLE, DISABLE, DELETE]
 
     def breadcrumbs(self) -> Crumbs:
         """Administration > System."""

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -43,6 +44,11 @@ def whose_change(
         "when": f"{timezone.localtime(found[0][0].at):%Y-%m-%d %H:%M}",
         "fields": ", ".join(words(name, after[name]) for name in sorted(after)) or "–",
     }
+
+
+def field_words(model: type[Model]) -> Callable[[str, Any], str]:
+    """``words`` for the columns of a model: their names, without values."""
+    return lambda name, _value: str(model._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
 
 
 def _afters(row: AuditEntry, since: int | None) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("administration/", include("tenants.urls")),
     path("administration/", include("audit.urls")),
     path("administration/customization/custom-fields/", include("customfields.urls")),
+    path("x/stt-audio/", include("transcription.link_urls")),
     path("administration/jobs/", include("queues.urls")),
     path("administration/system/alerts/", include("alerts.urls")),
     path("administration/system/pairing-server/", include("queues.replication.urls")),

@@ -3,23 +3,19 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import orjson
-import zstandard
-from django.utils import timezone
 
+from conversations.bodies import erase, packed, sweep, unpacked
 from conversations.execution_models import ExecutionText
 from tenants.doors import WrongTenant, current_tenant
 from tenants.models import Tenant
 
 # Tenants that keep transcripts for less time keep these no longer either.
 KEPT_DAYS = 30
-LEVEL = 3
 # What does not fit is cut in the middle of the list: the first requests and the last answers say most.
 MAX_BODY_BYTES = 4 * 1024 * 1024
-SLICE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ def keep_texts(*, tenant: Tenant, items: Sequence[NewText]) -> None:
                 execution_id=item.execution_id,
                 record_type=item.record_type,
                 record_id=item.record_id,
-                body=_packed(item.exchanges),
+                body=packed(_fitted(item.exchanges)),
             )
             for item in items
             if item.exchanges
@@ -65,28 +61,20 @@ def exchanges_of(execution_id: uuid.UUID) -> list[Exchange]:
     row = ExecutionText.objects.filter(pk=execution_id).first()
     if row is None:
         return []
-    data = orjson.loads(zstandard.ZstdDecompressor().decompress(bytes(row.body), max_output_size=4 * MAX_BODY_BYTES))
-    return [_exchange(item) for item in data]
+    return [_exchange(item) for item in unpacked(row.body, 4 * MAX_BODY_BYTES)]
 
 
 def erase_texts(record_ids: Collection[uuid.UUID]) -> int:
     """Delete what was said about conversations that are being deleted, in the caller's transaction; return how many."""
-    number, _by_model = ExecutionText.objects.filter(record_id__in=list(record_ids)).delete()
-    return int(number)
+    return erase(ExecutionText, record_ids)
 
 
 def sweep_texts() -> int:
     """Delete, in the tenant at hand, what is older than its retention; in slices. Returns how many."""
-    days = min(current_tenant().transcript_days or KEPT_DAYS, KEPT_DAYS)
-    old = ExecutionText.objects.filter(created_at__lt=timezone.now() - timedelta(days=days))
-    removed = 0
-    while ids := list(old.values_list("pk", flat=True)[:SLICE]):
-        number, _by_model = ExecutionText.objects.filter(pk__in=ids).delete()
-        removed += number
-    return removed
+    return sweep(ExecutionText, KEPT_DAYS)
 
 
-def _packed(exchanges: Sequence[Exchange]) -> bytes:
+def _fitted(exchanges: Sequence[Exchange]) -> bytes:
     data = [{"request": list(map(list, each.request)), "answer": each.answer, "note": each.note} for each in exchanges]
     body = _dumped(data)
     while len(body) > MAX_BODY_BYTES and len(data) > 1:
@@ -94,7 +82,7 @@ def _packed(exchanges: Sequence[Exchange]) -> bytes:
         body = _dumped(data)
     if len(body) > MAX_BODY_BYTES:
         body = _dumped([{"request": [], "answer": "", "note": "too long to be kept"}])
-    return zstandard.ZstdCompressor(level=LEVEL).compress(body)
+    return body
 
 
 def _dumped(data: Sequence[Mapping[str, Any]]) -> bytes:

@@ -23,6 +23,7 @@ class Origin(models.TextChoices):
     PERSON = "person", _("Person")
     AI = "ai", _("AI task")
     IMPORT = "import", _("Import")
+    MEASURED = "measured", _("Measured")
 
 
 class FieldValue(models.Model):

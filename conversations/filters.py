@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.permissions import AccessScope, Permission
 from conversations.fields.list_filters import FieldFilters
+from conversations.health.wording import CHOICES
 from conversations.models import SPOKEN, WRITTEN, Call, Channel, Direction, TranscriptionState
-from conversations.selectors import matching
+from conversations.selectors import having_health, matching
 from core.outcomes import Reason
 from tenants.querysets import TenantQuerySet
 
@@ -51,6 +52,13 @@ class CallFilter(FieldFilters):
     duration_max = django_filters.NumberFilter(
         label=_("At most (seconds)"), method="shorter", min_value=0, max_value=10**6, decimal_places=0
     )
+    health_min = django_filters.NumberFilter(
+        label=_("Transcript health from"), method="healthier", min_value=0, max_value=100, decimal_places=0
+    )
+    health_max = django_filters.NumberFilter(
+        label=_("Transcript health to"), method="less_healthy", min_value=0, max_value=100, decimal_places=0
+    )
+    health_flag = django_filters.ChoiceFilter(label=_("Doubt about the transcript"), method="doubted", choices=CHOICES)
 
     class Meta:
         model = Call
@@ -108,6 +116,18 @@ class CallFilter(FieldFilters):
         """Lasts at most so many seconds, parts of a second not counted (domain C41)."""
         narrowed: TenantQuerySet = calls.filter(SPOKEN, duration_ms__lt=(int(value) + 1) * 1000)
         return narrowed
+
+    def healthier(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """The current transcript has at least this score."""
+        return having_health(calls, low=int(value))
+
+    def less_healthy(self, calls: TenantQuerySet, name: str, value: Any) -> TenantQuerySet:
+        """The current transcript has at most this score."""
+        return having_health(calls, high=int(value))
+
+    def doubted(self, calls: TenantQuerySet, name: str, value: str) -> TenantQuerySet:
+        """The current transcript has this flag."""
+        return having_health(calls, flag=value)
 
 
 def _midnight(day: Any) -> datetime:

@@ -24,16 +24,17 @@ class FilesInput(forms.ClearableFileInput):
 
 
 class FilesField(forms.FileField):
-    """One or several files; the value is a list. An empty file is left to the judge of audio, which says why."""
+    """At most ``most`` files; the value is a list. An empty file is left to the judge of audio, which says why."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_empty_file=True, widget=FilesInput(attrs={"accept": ACCEPT}), **kwargs)
+    def __init__(self, *, most: int = MAX_FILES, accept: str = ACCEPT, **kwargs: Any) -> None:
+        self.most = most
+        super().__init__(allow_empty_file=True, widget=FilesInput(attrs={"accept": accept}), **kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         """Clean each file."""
         files = data if isinstance(data, list | tuple) else [data]
-        if len(files) > MAX_FILES:
-            raise forms.ValidationError(_("Choose at most %(limit)d files."), params={"limit": MAX_FILES})
+        if len(files) > self.most:
+            raise forms.ValidationError(_("Choose at most %(limit)d files."), params={"limit": self.most})
         return [super(FilesField, self).clean(file, initial) for file in files or [None]]
 
 

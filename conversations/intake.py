@@ -39,6 +39,23 @@ class Prepared:
 
 
 @contextmanager
+def preparing_anything(audio_path: Path, sha256: str) -> Iterator[Prepared]:
+    """As ``preparing``, for senders who are told later: what cannot be decoded is kept as it came, with its problem.
+
+    ``sha256`` is of the file, in hexadecimal. Raises OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix="parlance-audio-") as work_dir:
+        try:
+            facts = inspect_audio(audio_path, work_dir=Path(work_dir), limits=_limits())
+        except AudioTooLong as error:
+            yield Prepared(audio_path, sha256, None, Reason.TOO_LONG.value, error.message)
+        except (NotAudio, ChannelsUnsupported, UndecodableAudio) as error:
+            yield Prepared(audio_path, sha256, None, Reason.UNSUPPORTED_AUDIO.value, error.message)
+        else:
+            yield Prepared(facts.canonical_path, sha256, facts)
+
+
+@contextmanager
 def preparing(audio_path: Path | None) -> Iterator[Prepared | None]:
     """Judge the file; the result is good inside the block. None when there is no file.
 
@@ -53,7 +70,7 @@ def preparing(audio_path: Path | None) -> Iterator[Prepared | None]:
 
 
 def _prepare(path: Path, work_dir: Path) -> Prepared:
-    limits = AudioLimits(max_bytes=settings.MAX_AUDIO_BYTES, max_duration_s=settings.MAX_AUDIO_SECONDS)
+    limits = _limits()
     try:
         facts = inspect_audio(path, work_dir=work_dir, limits=limits)
     except NotAudio as error:
@@ -67,6 +84,10 @@ def _prepare(path: Path, work_dir: Path) -> Prepared:
     except UndecodableAudio as error:
         return Prepared(path, digest(path), None, Reason.UNSUPPORTED_AUDIO.value, error.message)
     return Prepared(facts.canonical_path, digest(path), facts)
+
+
+def _limits() -> AudioLimits:
+    return AudioLimits(max_bytes=settings.MAX_AUDIO_BYTES, max_duration_s=settings.MAX_AUDIO_SECONDS)
 
 
 def digest(path: Path) -> str:

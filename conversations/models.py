@@ -49,7 +49,7 @@ class HoldEvent(models.TextChoices):
 class TranscriptionState(models.TextChoices):
     """What the calls list shows; written by the transcription job, which owns the truth."""
 
-    NONE = "none", _("Not queued")
+    NONE = "none", _("Not started")
     IN_PROGRESS = "in_progress", _("In progress")
     COMPLETED = "completed", _("Completed")
     FAILED = "failed", _("Failed")
@@ -91,6 +91,12 @@ class Call(models.Model):
         _("transcription"), max_length=12, choices=TranscriptionState, default=TranscriptionState.NONE
     )
     transcription_reason = models.CharField(_("reason"), max_length=80, blank=True)
+    # By the clock of the database: when the state above changed last.
+    transcription_at = models.DateTimeField(_("transcription changed"), db_default=Now(), editable=False)
+    # What the sender added, by name: text, numbers, true or false. Shown, never interpreted.
+    attributes: Any = models.JSONField(_("attributes"), default=dict, db_default={}, blank=True)
+    # The sender wants no AI tasks unless a person asks for them.
+    ai_on_request = models.BooleanField(_("AI tasks on request only"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # By the clock of the database. A service that changes facts or audio of a call sets it anew; what jobs write on
     # the call (state, reason) does not count, or a job that looks for changes would never end.
@@ -128,7 +134,9 @@ class Recording(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("call"))
     storage_key = models.CharField(max_length=200, unique=True)
-    sha256 = models.CharField(max_length=64, unique=True, help_text=_("of the file as it came in"))
+    sha256 = models.CharField(max_length=64, help_text=_("of the file as it came in"))
+    # The same audio may come again: by the offline-task API, where every submission is one of its own.
+    may_repeat = models.BooleanField(default=False, db_default=False, editable=False)
     label = models.CharField(_("file name"), max_length=255, blank=True)
     mime = models.CharField(max_length=60, blank=True)
     codec = models.CharField(_("codec"), max_length=40, blank=True)
@@ -142,6 +150,13 @@ class Recording(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["sha256"], condition=models.Q(may_repeat=False), name="recording_sha256_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label or str(self.pk)
@@ -162,6 +177,11 @@ class Transcript(models.Model):
     word_count = models.PositiveIntegerField(default=0)
     body = models.BinaryField()
     text = models.TextField()
+    # None: stored before transcripts were judged. The flags are those of conversations.health.judging, for filters;
+    # {flag: the figure that raised it}, for people.
+    health_score = models.SmallIntegerField(_("transcript health"), null=True, editable=False)
+    health_flags = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
+    health_figures: Any = models.JSONField(default=dict, db_default={}, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = TenantManager()

@@ -26,7 +26,10 @@ HIT_START, HIT_END = "\x02", "\x03"
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """What a job needs to know of a recording. ``problem`` is a reason code or empty; lengths in ms and bytes."""
+    """What a job needs to know of a recording. ``problem`` is a reason code or empty; lengths in ms and bytes.
+
+    ``peaks`` are as stored, empty unless they were asked for.
+    """
 
     recording_id: uuid.UUID
     storage_key: str
@@ -37,6 +40,7 @@ class RecordingFacts:
     channels: int
     sample_rate: int
     problem: str
+    peaks: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,30 @@ def current_transcript(call: Call) -> Transcript | None:
     return transcript
 
 
+def with_health(calls: TenantQuerySet) -> TenantQuerySet:
+    """``calls`` with ``health_score`` and ``health_flags`` of their current transcripts; None without a judged one."""
+    current = Transcript.objects.filter(call=OuterRef("pk"), is_current=True)
+    annotated: TenantQuerySet = calls.annotate(
+        health_score=Subquery(current.values("health_score")), health_flags=Subquery(current.values("health_flags"))
+    )
+    return annotated
+
+
+def having_health(
+    calls: TenantQuerySet, *, low: int | None = None, high: int | None = None, flag: str | None = None
+) -> TenantQuerySet:
+    """Narrow ``calls`` to those whose current transcript was judged so; both ends of the score belong to it."""
+    judged = Transcript.objects.filter(is_current=True, health_score__isnull=False)
+    if low is not None:
+        judged = judged.filter(health_score__gte=low)
+    if high is not None:
+        judged = judged.filter(health_score__lte=high)
+    if flag is not None:
+        judged = judged.filter(health_flags__contains=[flag])
+    narrowed: TenantQuerySet = calls.filter(pk__in=judged.order_by().values("call_id"))
+    return narrowed
+
+
 def transcript_data(transcript: Transcript) -> TranscriptData:
     """Turns and words of a stored transcript."""
     return unpack(bytes(transcript.body), transcript.text)
@@ -160,11 +188,14 @@ FACTS = (
 )
 
 
-def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
-    """Facts of those calls that still exist: one query for the calls, one for their recordings."""
+def call_facts(call_ids: Iterable[uuid.UUID], *, peaks: bool = False) -> dict[uuid.UUID, CallFacts]:
+    """Facts of those calls that still exist: one query for the calls, one for their recordings.
+
+    ``peaks`` asks for the pictures of the recordings, too: up to 2 KB each.
+    """
     ids = list(call_ids)
     recordings: dict[uuid.UUID, RecordingFacts] = {}
-    rows = Recording.objects.filter(call_id__in=ids).defer("peaks").order_by("pk")
+    rows = Recording.objects.filter(call_id__in=ids).defer(*(() if peaks else ("peaks",))).order_by("pk")
     for row in rows:
         recordings.setdefault(
             row.call_id,
@@ -178,6 +209,7 @@ def call_facts(call_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, CallFacts]:
                 channels=row.channels,
                 sample_rate=row.sample_rate,
                 problem=row.problem,
+                peaks=bytes(row.peaks) if peaks else b"",
             ),
         )
     return {

@@ -13,7 +13,8 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -39,11 +40,15 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True, slots=True)
 class NewTranscript:
-    """One transcript to store, prepared before the transaction (conversations.preparing)."""
+    """One transcript to store, prepared before the transaction (conversations.preparing).
+
+    ``heard_language``: its language was found out by listening, so that a call without one gets it.
+    """
 
     call_id: uuid.UUID
     prepared: PreparedTranscript
     engine_name: str
+    heard_language: bool = False
 
 
 def ingest_call(
@@ -62,10 +67,10 @@ def ingest_call(
     _inside(tenant)
     with preparing(audio_path) as prepared:
         user = check_call(tenant=tenant, metadata=metadata, prepared=prepared)
-        call = _new_call(metadata, user, prepared)
+        call = new_call(metadata, user, prepared)
         if prepared is None:
             return _save_call(tenant, call, None, actor, source)
-        recording = _new_recording(tenant, call, prepared, label)
+        recording = new_recording(tenant, call, prepared, label)
         recording.bytes_plain = save_recording(prepared.path, recording.storage_key, data_key(tenant))
     return _save_call(tenant, call, recording, actor, source)
 
@@ -84,7 +89,8 @@ def check_call(*, tenant: Tenant, metadata: CallMetadata, prepared: Prepared | N
         raise InvalidInput("external_id", _("There is a call with this external id already."))
     if prepared is None:
         return user
-    twin = Call.objects.filter(recordings__sha256=prepared.sha256).values_list("external_id", flat=True).first()
+    recorded = Call.objects.filter(recordings__sha256=prepared.sha256, recordings__may_repeat=False)
+    twin = recorded.values_list("external_id", flat=True).first()
     if twin is not None:
         raise _same_audio(twin)
     claimed = metadata.duration_s
@@ -105,7 +111,8 @@ def _inside(tenant: Tenant) -> None:
         raise WrongTenant("The call belongs to another tenant than the one that was entered.")
 
 
-def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | None) -> Call:
+def new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | None) -> Call:
+    """A call that is not stored yet."""
     facts = prepared.facts if prepared else None
     claimed_ms = round((metadata.duration_s or 0) * 1000)
     length = timedelta(milliseconds=facts.duration_ms if facts else claimed_ms)
@@ -133,7 +140,8 @@ def _new_call(metadata: CallMetadata, user: User | None, prepared: Prepared | No
     )
 
 
-def _new_recording(tenant: Tenant, call: Call, prepared: Prepared, label: str) -> Recording:
+def new_recording(tenant: Tenant, call: Call, prepared: Prepared, label: str) -> Recording:
+    """A recording that is not stored yet, with the place where its file goes; its size is not known yet."""
     identity = uuid7()
     recording = Recording(
         pk=identity,
@@ -211,8 +219,10 @@ def _audit(
 
 
 @transaction.atomic
-def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> None:
+def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> dict[uuid.UUID, int]:
     """Store a new current version for each call, mark the calls completed and publish “Transcription completed”.
+
+    Returns the number of the version of each call that was there.
 
     Runs in the caller's transaction with a fixed number of statements, whatever the number of calls, and only inserts:
     what costs time was done by ``prepare_transcript``. A call that was deleted in the meantime is left out. At most
@@ -225,16 +235,24 @@ def store_transcripts(*, tenant: Tenant, items: Sequence[NewTranscript]) -> None
     locked = Call.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
     there: set[uuid.UUID] = set(locked.values_list("pk", flat=True))
     if not there:
-        return
-    versions = dict(
+        return {}
+    before = dict(
         Transcript.objects.filter(call_id__in=there).order_by().values_list("call_id").annotate(Max("version"))
     )
+    versions = {call_id: before.get(call_id, 0) + 1 for call_id in there}
     Transcript.objects.filter(call_id__in=there, is_current=True).update(is_current=False)
     Transcript.objects.bulk_create(
-        [_new_transcript(item, versions.get(item.call_id, 0) + 1) for item in items if item.call_id in there]
+        [_new_transcript(item, versions[item.call_id]) for item in items if item.call_id in there]
     )
-    Call.objects.filter(pk__in=there).update(transcription_state=TranscriptionState.COMPLETED, transcription_reason="")
+    Call.objects.filter(pk__in=there).update(
+        transcription_state=TranscriptionState.COMPLETED, transcription_reason="", transcription_at=Now()
+    )
+    heard = [item.call_id for item in items if item.heard_language and item.prepared.language]
+    if heard:
+        found = Transcript.objects.filter(call=OuterRef("pk"), is_current=True).values("language")[:1]
+        Call.objects.filter(pk__in=heard, language="").update(language=Subquery(found))
     publish(tenant=tenant, event=Event.CALL_TRANSCRIPTION_COMPLETED, record_ids=sorted(there))
+    return versions
 
 
 def _new_transcript(item: NewTranscript, version: int) -> Transcript:
@@ -250,6 +268,9 @@ def _new_transcript(item: NewTranscript, version: int) -> Transcript:
         word_count=packed.word_count,
         body=packed.body,
         text=packed.text,
+        health_score=prepared.health.score,
+        health_flags=list(prepared.health.figures),
+        health_figures=dict(prepared.health.figures),
     )
 
 
@@ -258,20 +279,26 @@ def set_transcription_states(*, states: dict[uuid.UUID, tuple[str, str]]) -> Non
     """Show what a job decided: (state, reason code) per call id. One UPDATE for each distinct pair.
 
     A call that has a current transcript stays completed: a second job that skips it, or a retry that fails, takes
-    nothing away from it.
+    nothing away from it. Only one that shall be transcribed anew (state “none”) waits and is in progress again; when
+    that comes to nothing, it is completed as before.
     """
     # Locked before the look at the transcripts: an UPDATE that waited for store_transcripts would still see the
     # transcripts as they were when it began.
     list(Call.objects.select_for_update().filter(pk__in=states).order_by("pk").values_list("pk", flat=True))
     current = Transcript.objects.filter(call_id__in=states, is_current=True)
-    completed = set(current.values_list("call_id", flat=True))
-    groups: dict[tuple[str, str], list[uuid.UUID]] = {}
-    for call_id, pair in states.items():
-        if call_id not in completed:
-            groups.setdefault(pair, []).append(call_id)
-    for (state, reason), call_ids in sorted(groups.items()):
-        Call.objects.filter(pk__in=call_ids).update(
-            transcription_state=TranscriptionState(state), transcription_reason=reason[:80]
+    readable = set(current.values_list("call_id", flat=True))
+    groups: dict[tuple[str, str, bool], list[uuid.UUID]] = {}
+    for call_id, (state, reason) in states.items():
+        kept = call_id in readable and state != TranscriptionState.NONE
+        begins = kept and state == TranscriptionState.IN_PROGRESS
+        shown = (TranscriptionState.COMPLETED, "") if kept and not begins else (state, reason)
+        groups.setdefault((*shown, begins), []).append(call_id)
+    for (state, reason, begins), call_ids in sorted(groups.items()):
+        # The same again is no change: its moment stays.
+        same = Q(transcription_state=state, transcription_reason=reason[:80])
+        waiting = Q(transcription_state=TranscriptionState.NONE) if begins else Q()
+        Call.objects.filter(waiting, pk__in=call_ids).exclude(same).update(
+            transcription_state=TranscriptionState(state), transcription_reason=reason[:80], transcription_at=Now()
         )
 
 

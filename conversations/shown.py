@@ -6,8 +6,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from conversations.dynamics import dynamics
 from conversations.exports import EXPORTS, speaker_name
 from conversations.fields.shown import panel
+from conversations.health import wording
 from conversations.models import Call, HoldEvent, Recording, Transcript
 from conversations.selectors import may_download, may_play, may_read, transcript_data
 from core.outcomes import Reason
@@ -39,6 +41,8 @@ def call_context(user: User, call: Call, recording: Recording | None, transcript
         "turns": _turns(data) if data else [],
         "speakers": _speakers(data, recording),
         "quiet": _quiet(call),
+        "health": wording.panel(transcript),
+        "talk": _talk(data) if data else None,
         "fields": panel(user, (RecordType.CALL, call.pk), readable=readable),
         "audio": _audio(user, call, recording, words=data is not None),
         "audio_note": _audio_note(user, call, recording),
@@ -62,6 +66,31 @@ def _turns(data: TranscriptData) -> list[dict[str, Any]]:
         }
         for index, turn in enumerate(data.segments)
     ]
+
+
+def _talk(data: TranscriptData) -> dict[str, Any] | None:
+    """How the sides talked: shares in percent, pace in words a minute, times as clocks."""
+    found = dynamics(data)
+    if found is None:
+        return None
+    sides = [
+        {
+            "name": speaker_name(side.first) if side.first is not None else _("Others"),
+            "share": round(side.share * 100),
+            "pace": round(side.pace) if side.pace is not None else None,
+            "monologue": spoken_duration(side.monologue_ms),
+            "interruptions": side.interruptions,
+            "turns": side.turns,
+        }
+        for side in found.sides
+    ]
+    return {
+        "sides": sides,
+        "silence": round(found.silence * 100),
+        "turns": found.turns,
+        "interruptions": found.interruptions,
+        "monologue": spoken_duration(found.longest_monologue_ms),
+    }
 
 
 def _quiet(call: Call) -> list[dict[str, Any]]:

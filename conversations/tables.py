@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from conversations.fields.list_filters import FieldTable
+from conversations.health.wording import band_of, in_words
 from conversations.models import Call
 from conversations.selectors import HIT_END, HIT_START
 from conversations.shown import spoken_duration
@@ -53,6 +54,8 @@ class CallTable(FieldTable):
     messages = NumberColumn(verbose_name=_("Messages"), visible=False)
     transcription_state = tables.Column(verbose_name=_("Transcription"))
     transcription_reason = tables.Column(verbose_name=_("Reason"), visible=False)
+    health_score = NumberColumn(verbose_name=_("Health"))
+    health_flags = tables.Column(verbose_name=_("Doubts about the transcript"), orderable=False, visible=False)
 
     class Meta(PageTable.Meta):
         order_by = "-started_at"
@@ -126,6 +129,21 @@ class CallTable(FieldTable):
         return badge(
             record.transcription_state, record.get_transcription_state_display(), record.transcription_reason_label
         )
+
+    def render_health_score(self, record: Call, value: int) -> str:
+        """In the colour of its band; the flags in words are its note."""
+        label, tone = band_of(value)
+        note = in_words(getattr(record, "health_flags", None) or []) or label
+        badge = '<span class="p-badge p-tone-{}" title="{}"><bdi dir="ltr">{}</bdi></span>'
+        return format_html(badge, tone, note, value)
+
+    def value_health_score(self, value: int) -> int:
+        """The number."""
+        return value
+
+    def value_health_flags(self, value: list[str]) -> str:
+        """The codes in one text."""
+        return "; ".join(value)
 
     def value_transcription_state(self, record: Call) -> str:
         """The code."""

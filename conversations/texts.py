@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models.functions import Length
 
@@ -135,6 +136,8 @@ class TextFacts:
 
     ``direction`` and ``duration_ms`` are None for threads. ``participants`` are names and addresses or numbers.
     ``turn_count``, ``word_count`` and ``text_chars`` are 0, and ``version`` is None, when there is no text (yet).
+    ``ai_on_request``: the sender wants no AI tasks before a person asks for them. ``health_score`` (0–100) and
+    ``health_flags`` are those of a transcript that was judged.
     """
 
     record_type: RecordType
@@ -155,6 +158,9 @@ class TextFacts:
     word_count: int = 0
     text_chars: int = 0
     version: int | None = None
+    ai_on_request: bool = False
+    health_score: int | None = None
+    health_flags: tuple[str, ...] = ()
 
     @property
     def has_text(self) -> bool:
@@ -166,10 +172,11 @@ def text_facts(call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TextFacts]:
     """Facts of those conversations that still exist. Three queries, none of which reads a text."""
     ids = list(call_ids)
     columns = ("turn_count", "word_count", "text_chars", "version")
-    sizes: dict[uuid.UUID, dict[str, int]] = {}
+    sizes: dict[uuid.UUID, dict[str, Any]] = {}
     spoken = Transcript.objects.filter(call_id__in=ids, is_current=True).annotate(text_chars=Length("text"))
-    for key, *values in spoken.values_list("call_id", *columns):
-        sizes[key] = dict(zip(columns, values, strict=True))
+    of_spoken = (*columns, "health_score", "health_flags")
+    for key, *values in spoken.values_list("call_id", *of_spoken):
+        sizes[key] = dict(zip(of_spoken, values, strict=True))
     people: dict[uuid.UUID, str] = {}
     written = Thread.objects.filter(pk__in=ids)
     for key, names, *values in written.values_list("pk", "people", "message_count", *columns[1:]):
@@ -180,7 +187,7 @@ def text_facts(call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TextFacts]:
     }
 
 
-def _facts(call: Call, people: str, sizes: dict[str, int]) -> TextFacts:
+def _facts(call: Call, people: str, sizes: dict[str, Any]) -> TextFacts:
     parties = (call.from_name, call.from_number, call.to_name, call.to_number)
     names = people.split("\n") if call.is_written else parties
     return TextFacts(
@@ -198,5 +205,6 @@ def _facts(call: Call, people: str, sizes: dict[str, int]) -> TextFacts:
         tags=tuple(call.tags),
         external_id=call.external_id,
         participants=tuple(name for name in names if name),
-        **sizes,  # type: ignore[arg-type]
+        ai_on_request=call.ai_on_request,
+        **(sizes | {"health_flags": tuple(sizes.get("health_flags", ()))}),
     )

@@ -57,7 +57,7 @@ class CallList(ListPage):
 
     def get_queryset(self) -> QuerySet[Call]:
         """Own, group's or all."""
-        calls = selectors.visible_calls(viewer(self.request))
+        calls = selectors.with_health(selectors.visible_calls(viewer(self.request)))
         return calls.annotate(messages=F("thread__message_count"), subject=F("thread__subject"))
 
     def table_arguments(self) -> dict[str, Any]:

@@ -19,6 +19,21 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class SignedPathFilter(logging.Filter):
+    """Keeps addresses that are as good as a key out of the log: what is behind ``MARK`` is left out."""
+
+    MARK = "/x/stt-audio/"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the path among the arguments; never drops a record."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(self._shown(part) for part in record.args)
+        return True
+
+    def _shown(self, part: object) -> object:
+        return self.MARK + "…" if isinstance(part, str) and self.MARK in part else part
+
+
 class RefusalFilter(logging.Filter):
     """Keeps the traces of refused requests out of the log, so that those of errors can be found."""
 

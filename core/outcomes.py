@@ -33,6 +33,7 @@ class Reason(models.TextChoices):
     TASK_DISABLED = "task_disabled", _("The task is disabled")
     TENANT_DISABLED = "tenant_disabled", _("The tenant is not active")
     ON_HOLD = "on_hold", _("The record is on hold")
+    ON_REQUEST = "on_request", _("The sender wants AI tasks on request only")
     ABORTED = "aborted", _("Aborted by an operator or because the job was disabled")
     CRASHED = "crashed", _("Processing crashed three times")
     SKIPPED_BY_OPERATOR = "skipped_by_operator", _("Skipped by an operator")

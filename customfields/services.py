@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
-from core.moves import move
+from core.moves import move, switch
 from core.names import demand_name
 from core.validation import cleaned
 from customfields.definitions import clean_settings
@@ -80,15 +80,15 @@ def save_field(
 
 
 @transaction.atomic
-def ensure_global_field(*, key: str, values: Mapping[str, Any]) -> CustomField:
+def ensure_global_field(*, key: str, values: Mapping[str, Any], otherwise: str = "") -> CustomField:
     """The field of all tenants under ``key``, made when it is missing: for what the product brings with it.
 
     One that is there is returned as it is. Where a tenant has a field of its own under this key, or the one of all tenants
-    has another type, ``key`` with ``_ai`` behind it is taken. ``values`` are as of ``save_field``. Leaves no audit row:
+    has another type, ``otherwise`` is taken, by default ``key`` with ``_ai`` behind it. ``values`` are as of ``save_field``. Leaves no audit row:
     no person does this.
     """
     _lock_keys()
-    for name in (key, f"{key}_ai"):
+    for name in (key, otherwise or f"{key}_ai"):
         present = list(CustomField.objects.filter(key=name, deleted_at=None))
         if not present:
             made = CustomField(key=name, settings=_settings(values), **{n: values[n] for n in FIELDS if n != "key"})
@@ -105,9 +105,7 @@ def set_enabled(*, fields: Iterable[CustomField], enabled: bool, editor: User) -
 
     A disabled field is not shown, searched or edited; its values stay, and tasks may go on writing them.
     """
-    found = [field for field in _locked(fields, editor) if field.enabled != enabled]
-    rows = CustomField.objects.filter(pk__in=[field.pk for field in found], enabled=not enabled)
-    move(rows, expect=len(found), enabled=enabled, version=F("version") + 1)
+    found = switch(_locked(fields, editor), "enabled", enabled)
     for field in found:
         _append(field, editor, "custom_field.enabled" if enabled else "custom_field.disabled")
     return len(found)
@@ -120,9 +118,7 @@ def set_in_lists(*, fields: Iterable[CustomField], in_lists: bool, editor: User)
     Raises Conflict for one out of reach, InvalidInput when a tenant, or the platform for all of them, would have too many.
     """
     _lock_keys()
-    found = [field for field in _locked(fields, editor) if field.in_lists != in_lists]
-    rows = CustomField.objects.filter(pk__in=[field.pk for field in found], in_lists=not in_lists)
-    move(rows, expect=len(found), in_lists=in_lists, version=F("version") + 1)
+    found = switch(_locked(fields, editor), "in_lists", in_lists)
     for tenant_id in {field.tenant_id for field in found}:
         shown = CustomField.objects.filter(tenant=tenant_id, deleted_at=None, in_lists=True).count()
         if in_lists and shown > MOST_IN_LISTS:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from core.bulk import BulkMixin
+from core.bulk import DELETE, DISABLE, ENABLE, BulkMixin
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text
 from customfields.filters import FieldFilter
 from customfields.forms import FieldForm, initial_of
@@ -33,11 +33,7 @@ class FieldList(ListPage):
     title = TITLE
     table_class = FieldTable
     filterset_class = FieldFilter
-    bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"},
-        {"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True},
-    ]
+    bulk_actions = [ENABLE, DISABLE, DELETE]
 
     def breadcrumbs(self) -> Crumbs:
         """Administration > Customization."""

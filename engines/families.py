@@ -12,15 +12,19 @@ from django.utils.functional import Promise
 class Family:
     """``key`` names the family in the audit trail, ``namespace`` its routes, its circuits and the kind of its jobs.
 
-    ``model`` and ``test_model`` are labels (``app.Model``), ``types`` gives the registry. ``common`` are the fields that
+    ``model``, ``test_model`` and ``price_model`` are labels (``app.Model``), ``types`` gives the registry, ``price_key`` names
+    prices in the audit trail. ``common`` are the fields that
     the form has beside the settings of a type, ``context`` binds sealed secrets to the family. ``text_field`` of a test
-    holds what the engine answered, ``text_label`` stands before it, ``job_setting`` of a job its engine.
+    holds what the engine answered, ``text_label`` stands before it, ``job_setting`` of a job its engine,
+    ``more_of_job`` the list of those that come after it.
     """
 
     key: str
     namespace: str
     model_label: str
     test_label: str
+    price_label: str
+    price_key: str
     types: Callable[[], Mapping[str, Any]]
     common: tuple[str, ...]
     context: bytes
@@ -28,6 +32,7 @@ class Family:
     text_label: str | Promise
     steps: Mapping[str, str | Promise]
     job_setting: str = "engine"
+    more_of_job: str = "fallbacks"
 
     @property
     def model(self) -> Any:
@@ -38,6 +43,11 @@ class Family:
     def test_model(self) -> Any:
         """The model of their tests."""
         return apps.get_model(self.test_label)
+
+    @property
+    def price_model(self) -> Any:
+        """The model of their prices."""
+        return apps.get_model(self.price_label)
 
     @property
     def circuits(self) -> str:

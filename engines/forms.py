@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core.engines import EngineOptions
@@ -20,6 +21,8 @@ _WORDS = {
     "json_schema": _("JSON schema"),
     "json_object": _("JSON object"),
     "text": _("In words only"),
+    "cloud": _("Cloud"),
+    "on_premises": _("On premises"),
 }
 STORED = _("A value is stored. Leave blank to keep it.")
 
@@ -69,7 +72,7 @@ class EngineForm(VersionedForm):
             name
             for name in shown
             if self.fields[name].required or not isinstance(self.fields[name], forms.IntegerField | forms.FloatField)
-        }
+        } - {name for name, field in self.options_type.model_fields.items() if _seldom(field)}
         self.sections = [
             ("", self.head),
             (str(_("Settings")), [name for name in shown if name in basic]),
@@ -115,6 +118,35 @@ class EngineForm(VersionedForm):
         }
 
 
+class PriceForm(forms.Form):
+    """From which day, and in which currency; families add what it is for and the amounts, and say the ``parts``."""
+
+    parts: ClassVar[tuple[tuple[str | Promise, tuple[str, ...]], ...]]
+
+    valid_from = forms.DateField(
+        label=_("Valid from"),
+        help_text=_("From the beginning of this day (UTC) on; earlier rows stay and explain what was spent."),
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    currency = forms.CharField(
+        label=_("Currency"),
+        max_length=3,
+        help_text=_("Three letters, such as EUR; one for all prices of an engine."),
+        widget=forms.TextInput(attrs={"dir": "ltr", "autocapitalize": "characters"}),
+    )
+
+    def groups(self) -> list[dict[str, Any]]:
+        """For what it is, and how much."""
+        return [
+            {"label": label, "fields": [self[name] for name in names], "folded": False, "open": False}
+            for label, names in self.parts
+        ]
+
+    def values(self) -> dict[str, Any]:
+        """As the service takes them."""
+        return {**self.cleaned_data, "currency": self.cleaned_data["currency"].strip().upper()}
+
+
 def option_field(field: Any) -> forms.Field:
     """The form field of one pydantic option: yes or no, a number with its bounds, one of some words, or text."""
     common: dict[str, Any] = {"label": field.title, "help_text": field.description or ""}
@@ -136,6 +168,11 @@ def option_field(field: Any) -> forms.Field:
     widget = forms.TextInput(attrs={"dir": "ltr", "spellcheck": "false"})
     initial = None if field.is_required() else field.default
     return forms.CharField(required=field.is_required(), initial=initial, max_length=length, widget=widget, **common)
+
+
+def _seldom(field: Any) -> bool:
+    """Whether the option stands with the advanced ones although it is no number."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("advanced"))
 
 
 def _bound(field: Any, name: str) -> int | None:

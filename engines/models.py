@@ -72,3 +72,27 @@ class ConnectionTest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.engine_id} {self.state}"  # type: ignore[attr-defined]
+
+
+class PriceRow(models.Model):
+    """What an engine costs from the beginning of a day (UTC) on. Rows that hold are never changed: they explain what was spent.
+
+    ``told`` names what the audit trail says of a row.
+    """
+
+    told: ClassVar[tuple[str, ...]]
+
+    valid_from = models.DateField(_("valid from"))
+    currency = models.CharField(_("currency"), max_length=3)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.engine_id} {self.subject} {self.valid_from}"  # type: ignore[attr-defined]
+
+    @property
+    def subject(self) -> str:
+        """What of the engine the row is for: rows for the same replace each other."""
+        return ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
@@ -14,6 +15,8 @@ from engines.families import Family, family_of
 from jobs.circuits.breakers import circuits_of
 from jobs.circuits.models import Circuit
 from jobs.models import JobDefinition
+from jobs.policy.models import EngineSlots
+from jobs.policy.sharing import alive
 from tenants.keys import data_key
 from tenants.selectors import system_tenant
 
@@ -98,6 +101,12 @@ def failing_text(circuit: Circuit) -> str:
     return _("Nothing is sent, because it fails: %(why)s") % {"why": circuit.reason}
 
 
+def places_held(engine: Any) -> int:
+    """How many calls the passes at work may make to the engine at this moment, of its "Requests at a time"."""
+    claims = EngineSlots.objects.filter(key=circuit_key(engine)).values_list("claims", flat=True).first()
+    return sum(claim.held for claim in alive(claims or [], timezone.now().timestamp()))
+
+
 def engines_with_last_test(family: Family) -> "QuerySet[Any]":
     """Engines annotated with ``last_test_state`` and ``last_test_at`` (None when never tested)."""
     newest = family.test_model.objects.filter(engine=OuterRef("pk")).order_by("-created_at")
@@ -112,6 +121,14 @@ def jobs_by_engine(family: Family) -> dict[int, list[tuple[int, str]]]:
     used: dict[int, list[tuple[int, str]]] = defaultdict(list)
     jobs = JobDefinition.objects.filter(kind=family.namespace).order_by("name")
     for pk, name, settings in jobs.values_list("pk", "name", "settings"):
-        if isinstance(settings.get(family.job_setting), int):
-            used[settings[family.job_setting]].append((pk, name))
+        for key in (settings.get(family.job_setting), *settings.get(family.more_of_job, ())):
+            if isinstance(key, int):
+                used[key].append((pk, name))
     return dict(used)
+
+
+def jobs_using(family: Family, engine_id: int) -> QuerySet[JobDefinition]:
+    """The jobs that have the engine, first or further on."""
+    first = Q(**{f"settings__{family.job_setting}": engine_id})
+    later = Q(**{f"settings__{family.more_of_job}__contains": [engine_id]})
+    return JobDefinition.objects.filter(first | later, kind=family.namespace).order_by("name")

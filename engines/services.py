@@ -23,9 +23,8 @@ from core.outbound import AddressRefused
 from core.outbound.urls import parse_url
 from engines.families import Family, family_of
 from engines.models import ConnectionTest, Visibility
-from engines.selectors import circuit_key, readable_secrets_of
+from engines.selectors import circuit_key, jobs_using, readable_secrets_of
 from jobs.circuits.breakers import close_now, forget, probe_now
-from jobs.models import JobDefinition
 from tenants.keys import data_key
 from tenants.models import Tenant
 from tenants.selectors import outbound_policy, system_tenant
@@ -188,8 +187,7 @@ def server_changed(engine: Any, engine_type: str, options: EngineOptions, shown:
 def delete_engine(*, engine: Any, actor: str, audit_tenant: Tenant) -> None:
     """Delete an engine that no job uses. Raises Conflict naming the job otherwise."""
     family = family_of(engine)
-    used = {"kind": family.namespace, f"settings__{family.job_setting}": engine.pk}
-    job = JobDefinition.objects.filter(**used).first()
+    job = jobs_using(family, engine.pk).first()
     if job is not None:
         raise Conflict(_("The job “%(job)s” uses this engine. Change or delete the job first.") % {"job": job.name})
     _audit(engine, "deleted", actor, audit_tenant)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import django_tables2 as tables
@@ -11,8 +12,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.tables import EMPTY, ActionsColumn, PageTable, SelectionColumn, badge, link, links, show_time
-from engines.models import ConnectionTest
+from core.tables import EMPTY, ActionsColumn, NumberColumn, PageTable, SelectionColumn, badge, link, links, show_time
+from engines.models import ConnectionTest, PriceRow
+from engines.prices import today
 from engines.selectors import failing_text
 from jobs.circuits.models import Circuit
 
@@ -44,8 +46,8 @@ class EngineTable(PageTable):
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection", "actions"))
 
     def render_name(self, value: str, record: Any) -> str:
-        """A link to the form for those who may edit."""
-        return link(reverse(f"{record.family.namespace}:engine", args=[record.pk]), value) if self.may_edit else value
+        """To how it fares, for all who see the list."""
+        return link(reverse(f"{record.family.namespace}:overview", args=[record.pk]), value)
 
     def value_name(self, value: str) -> str:
         """The bare name."""
@@ -109,8 +111,9 @@ class EngineTable(PageTable):
         return ", ".join(name for _pk, name in self.jobs.get(record.pk, ()))
 
     def render_actions(self, record: Any) -> str:
-        """Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete."""
+        """Prices, Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete."""
         actions = [
+            (reverse(f"{record.family.namespace}:prices", args=[record.pk]), _("Prices")),
             (reverse(f"{record.family.namespace}:engine", args=[record.pk]), _("Edit")),
             (reverse(f"{record.family.namespace}:test_start", args=[record.pk]), _("Test Connection")),
         ]
@@ -120,6 +123,55 @@ class EngineTable(PageTable):
             actions.append((reverse(f"{record.family.namespace}:try", args=[record.pk]), _("Try now")))
             actions.append((reverse(f"{record.family.namespace}:trust", args=[record.pk]), _("Use again")))
         return links([*actions, (reverse(f"{record.family.namespace}:delete", args=[record.pk]), _("Delete"))])
+
+
+class PriceColumn(NumberColumn):
+    """An amount in the currency of the row."""
+
+    def render(self, value: Decimal | None) -> str:
+        """Without zeros at the end."""
+        return f"{value.normalize():,f}" if value is not None else EMPTY
+
+    def value(self, value: Decimal | None) -> str:
+        """Exactly as stored."""
+        return f"{value:f}" if value is not None else ""
+
+
+class PriceTable(PageTable):
+    """From which day, whether it holds today, and the currency; families add their amounts."""
+
+    valid_from = tables.DateColumn(verbose_name=gettext_lazy("Valid from"), format="Y-m-d")
+    holds = tables.Column(accessor="pk", verbose_name=gettext_lazy("Status"), orderable=False)
+    currency = tables.Column(verbose_name=gettext_lazy("Currency"), orderable=False)
+    actions = ActionsColumn()
+
+    class Meta(PageTable.Meta):
+        order_by = "-valid_from"
+
+    def __init__(self, *args: Any, holding: frozenset[int], may_edit: bool, **kwargs: Any) -> None:
+        self.holding = holding
+        super().__init__(*args, **kwargs, exclude=() if may_edit else ("actions",))
+
+    def render_holds(self, record: PriceRow) -> str:
+        """A badge."""
+        return badge(*self.status_of(record))
+
+    def value_holds(self, record: PriceRow) -> str:
+        """The word."""
+        return self.status_of(record)[1]
+
+    def status_of(self, record: PriceRow) -> tuple[str, str]:
+        """Coming, holding, or replaced."""
+        if record.valid_from > today():
+            return "info", _("Coming")
+        return ("ok", _("In force")) if record.pk in self.holding else ("disabled", _("Replaced"))
+
+    def render_actions(self, record: Any) -> str:
+        """Only what does not hold yet can be deleted."""
+        if record.valid_from <= today():
+            return ""
+        namespace = record.engine.family.namespace
+        return links([(reverse(f"{namespace}:price_delete", args=[record.engine_id, record.pk]), _("Delete"))])
 
 
 def since_text(circuit: Circuit) -> str:

@@ -11,6 +11,16 @@ look = requires(Permission.ENGINES_VIEW)
 edit = requires(Permission.ENGINES_EDIT)
 
 
+def faring_routes(views: Any) -> list[URLPattern]:
+    """How one engine fares, and its prices; ``views`` is the module of a family's pages about that."""
+    return [
+        path("engines/<int:pk>/overview/", look(views.EngineOverview.as_view()), name="overview"),
+        path("engines/<int:pk>/prices/", look(views.PriceList.as_view()), name="prices"),
+        path("engines/<int:pk>/prices/add/", edit(views.PriceAdd.as_view()), name="price_add"),
+        path("engines/<int:pk>/prices/<int:price_pk>/delete/", edit(views.PriceDelete.as_view()), name="price_delete"),
+    ]
+
+
 def engine_routes(views: Any) -> list[URLPattern]:
     """List, bulk actions, form, questions and tests; ``views`` is the module of a family's pages."""
     return [

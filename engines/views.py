@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts.permissions import Permission
 from accounts.policy import viewer
 from audit.services import grouped
+from core.bulk import DISABLE, ENABLE
 from core.errors import Conflict
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
 from core.tables import PageTable
@@ -77,8 +78,8 @@ class EngineList(FamilyMixin, ListPage):
     filterset_class = EngineFilter
     live = True
     bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus", "danger": True},
+        ENABLE,
+        {**DISABLE, "danger": True},
         {"name": "test", "label": gettext_lazy("Test Connection"), "icon": "plug-connected"},
     ]
 

@@ -97,6 +97,7 @@ def reopen(rows: list[Record], *, step: str, detail: str, **changes: object) -> 
         crashes=0,
         reference="",
         remote=None,
+        place=0,
         last_error="",
         signature="",
         lease_until=None,

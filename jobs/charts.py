@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from core.charts import nice
 from jobs.models import Run
 
 DAYS = 30
@@ -99,13 +100,3 @@ def sparkline_of(days: Sequence[RunDay]) -> dict[str, Any]:
         "text": text,
         "total": total,
     }
-
-
-def nice(value: int) -> int:
-    """The next of 2, 4, 10, 20, 40, 100 … at or above ``value``: its half is whole too."""
-    scale = 1
-    while True:
-        for step in (1, 2, 5):
-            if value <= 2 * step * scale:
-                return 2 * step * scale
-        scale *= 10

@@ -1,6 +1,6 @@
 """Jobs in words: scope, filters, settings of the kind. Shared by the list, the job's page and the form."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -23,6 +23,14 @@ def scope_text(job: JobDefinition) -> str:
     if job.access_scope == AccessScope.TENANT_GROUPS:
         return f"{text}: {', '.join(group.name for group in job.tenant_groups.all())}"
     return text
+
+
+def place_text(places: Sequence[str], place: int) -> str:
+    """A place in the list of a job's engines, for example "Second (2 of 3)"; empty where there is no such list."""
+    if not places:
+        return ""
+    number = min(place + 1, len(places))
+    return _("%(name)s (%(n)s of %(all)s)") % {"name": places[number - 1], "n": number, "all": len(places)}
 
 
 def filter_texts(job: JobDefinition) -> list[str]:
@@ -54,7 +62,7 @@ def setting_names(jobs: Iterable[JobDefinition]) -> dict[int, str]:
         labels = [
             _chosen(setting, job.settings.get(setting.name))
             for setting in settings.get(job.kind, [])
-            if setting.choices is not None and not setting.several
+            if setting.choices is not None and setting.names_job and not setting.several
         ]
         names[job.pk] = ", ".join(labels)
     return names

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -19,6 +20,7 @@ from queues.models import AccessScope
 from tenants.selectors import visible_tenants
 
 NO_ERROR = "none"
+MOST_PLACES = 5
 HEX = re.compile(r"[0-9a-f]{1,32}\Z")
 
 
@@ -91,11 +93,29 @@ class RecordFilter(django_filters.FilterSet):
     record_id = RecordIdFilter(field_name="record_id", label=gettext_lazy("Search by Record ID"))
     reason = django_filters.ChoiceFilter(choices=Reason.choices, label=gettext_lazy("Reason"), method="by_reason")
     tenant = LabelledChoiceFilter(queryset=_tenants, label=gettext_lazy("Tenant"))
+    place = django_filters.ChoiceFilter(
+        choices=[(str(number), str(number)) for number in range(1, MOST_PLACES + 1)],
+        label=gettext_lazy("Engine"),
+        widget=forms.HiddenInput,
+        method="by_place",
+    )
     signature = django_filters.CharFilter(label=gettext_lazy("Error"), max_length=12, widget=forms.HiddenInput)
 
     class Meta:
         model = Record
         fields: list[str] = []
+
+    def __init__(self, *args: Any, places: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if places:
+            # Where the job has several engines, they are offered by name.
+            named = [(str(number), f"{number}. {name}") for number, name in enumerate(places, start=1)]
+            self.filters["place"].extra |= {"choices": named, "widget": forms.Select}
+
+    def by_place(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
+        """Which of the job's engines is at it, or was; counted from 1. Later ones have an index."""
+        place = int(value) - 1
+        return queryset.filter(place__gt=0, place=place) if place else queryset.filter(place=0)
 
     def filter_queryset(self, queryset: QuerySet[Record]) -> QuerySet[Record]:
         """Give the date filters their moment only when one of them is used: otherwise the index decides alone."""
@@ -132,6 +152,7 @@ class DeadLetterFilter(RecordFilter):
         method="by_status",
     )
     reason = None
+    place = None
     cause = django_filters.CharFilter(field_name="reason", max_length=80, label=gettext_lazy("Cause"))
     signature = django_filters.CharFilter(
         label=gettext_lazy("Error"), max_length=12, widget=forms.HiddenInput, method="by_signature"

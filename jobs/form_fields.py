@@ -1,20 +1,19 @@
-"""Fields of the job form: durations as people write them, and the clauses of the filtering criteria."""
+"""Fields of the job form: durations as people write them, and a clause of the filtering criteria."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from conversations.metadata import MAX_TAG_CHARS, check_tag
 from core.errors import InvalidInput
 from core.filters import DayField
-from jobs.filters import MAX_CLAUSES, MAX_TEXT, UNARY, FilterField, Op, ValueType
+from jobs.filters import MAX_TEXT, UNARY, FilterField, Op, ValueType
 from jobs.wording import clock
 
 CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):([0-5]\d)|(\d{1,7}))\Z", re.ASCII)
@@ -61,6 +60,36 @@ class SuggestedInput(forms.TextInput):
         widget["attrs"]["list"] = widget["list_id"]
         widget["suggestions"] = self.suggestions
         return context
+
+
+class OrderedChoicesWidget(forms.MultiWidget):
+    """A select for each place of a list."""
+
+    use_fieldset = True
+
+    def __init__(self, labels: Sequence[str], choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__([forms.Select(attrs={"aria-label": label}, choices=choices) for label in labels])
+
+    def decompress(self, value: Any) -> list[Any]:
+        """The list itself."""
+        return list(value or ())
+
+
+class OrderedChoicesField(forms.MultiValueField):
+    """Up to ``most`` choices in their order, each in a select of its own; the value is a list without gaps."""
+
+    widget: OrderedChoicesWidget
+
+    def __init__(self, *, choices: Sequence[tuple[str, str]], most: int, label: str, **kwargs: Any) -> None:
+        offered = [("", "—"), *choices]
+        names = [_("%(label)s: number %(n)s") % {"label": label, "n": number} for number in range(1, most + 1)]
+        widget = OrderedChoicesWidget(names, offered)
+        fields = [forms.ChoiceField(choices=offered, required=False) for _number in range(most)]
+        super().__init__(fields=fields, widget=widget, label=label, require_all_fields=False, **kwargs)
+
+    def compress(self, data_list: Sequence[str]) -> list[str]:
+        """What was chosen."""
+        return [value for value in data_list if value]
 
 
 class TagField(forms.CharField):
@@ -166,34 +195,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value.isoformat() if isinstance(value, date) else value
-
-
-ROW = re.compile(r"clause_(\d{1,3})_field\Z", re.ASCII)
-
-
-def rows_of(data: Mapping[str, Any]) -> dict[int, str]:
-    """The fact of each clause that a form posts, by the number of its row."""
-    found = {int(match[1]): str(data[name]) for name in data if (match := ROW.match(name))}
-    return dict(sorted(found.items())[: MAX_CLAUSES + 1])
-
-
-def with_clause(data: QueryDict, fact: str) -> QueryDict:
-    """What was posted with one more clause, not filled in yet."""
-    changed = data.copy()
-    changed[f"clause_{max(rows_of(data), default=-1) + 1}_field"] = fact
-    return changed
-
-
-def without_clause(data: QueryDict, row: str) -> QueryDict:
-    """What was posted without the clause of the row."""
-    changed = data.copy()
-    for name in list(changed):
-        if name.startswith(f"clause_{row}_"):
-            del changed[name]
-    return changed
-
-
-class AddClauseWidget(forms.Select):
-    """The facts to choose from, and the button that adds a clause on one of them."""
-
-    template_name = "jobs/add_clause.html"

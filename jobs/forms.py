@@ -7,14 +7,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from core.forms import EnableField, VersionedForm, WholeNumberField
+from core.forms import EnableField, WholeNumberField
+from jobs.clauses import ClausesForm
 from jobs.custom_fields import WithCustomFields, offered_fields
 from jobs.filters import FilterField
-from jobs.form_fields import AddClauseWidget, ClauseField, SuggestedInput, TagField, rows_of
+from jobs.form_fields import OrderedChoicesField, SuggestedInput, TagField
 from jobs.kinds import Kind
 from jobs.models import DataSource, EndedRecords, JobDefinition, Schedule
 from jobs.policy.form import LOAD, PATIENCE, TENANTS, PolicyFields
@@ -38,7 +38,7 @@ def time_zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((name, name) for name in sorted(zoneinfo.available_timezones() - {"UTC"}))]
 
 
-class JobForm(PolicyFields, ScopeFields, VersionedForm):
+class JobForm(PolicyFields, ScopeFields, ClausesForm):
     """Fields in the order of the guide; those of the kind come from the kind, rules over several are the service's."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
@@ -146,6 +146,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
         (_("Advanced: retries and timeouts"), PATIENCE),
     ]
     advised = ADVISED
+    clauses_help = _("A record must meet all clauses. Without any, the job takes every record.")
 
     def __init__(self, *args: Any, editor: Any, kind: Kind, job: JobDefinition | None = None, **kwargs: Any) -> None:
         self.job, self.kind = job, kind
@@ -159,11 +160,8 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             widget: SuggestedInput = self.fields[name].widget  # type: ignore[assignment]
             widget.suggestions = known_tags()
         self._offer_sources()
-        self.known_facts = self._known_facts(editor)
         self.setting_names = self._add_settings()
-        self.clause_names = self._add_clauses()
-        # The service says "filters"; the form has a field a clause.
-        self.aliases = {"filters": self.clause_names[0] if self.clause_names else "add_fact"}
+        self.add_clauses(self._facts(editor), self.job.filters if self.job is not None else self.advised)
         self.sections = [
             ("", ["name", "enabled", "access_scope", "tenant", "tenant_groups"]),
             ("", ["data_source", "source_queue", *SWEEP_FIELDS, *self.setting_names]),
@@ -198,6 +196,10 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             shared: dict[str, Any] = {"label": setting.label, "help_text": setting.help_text}
             if setting.choices is None:
                 self.fields[setting.name] = forms.BooleanField(required=False, **shared)
+            elif setting.ordered:
+                self.fields[setting.name] = OrderedChoicesField(
+                    choices=setting.choices, most=setting.ordered, required=False, **shared
+                )
             elif setting.several:
                 shared |= {"choices": setting.choices, "required": False, "widget": forms.CheckboxSelectMultiple}
                 self.fields[setting.name] = forms.MultipleChoiceField(**shared)
@@ -212,7 +214,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             names.append(setting.name)
         return names
 
-    def _known_facts(self, editor: User) -> dict[str, FilterField]:
+    def _facts(self, editor: User) -> dict[str, FilterField]:
         """The kind's, the custom fields that the editor may see, and what the job asks already, deleted or not."""
         facts = self.kind.filter_fields
         stored = {clause["field"] for clause in self.job.filters} if self.job is not None else set()
@@ -220,42 +222,9 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
         kept = {name: facts[name] for name in sorted(stored - set(facts) - set(more)) if name in facts}
         return {**{name: facts[name] for name in facts}, **more, **kept}
 
-    def _add_clauses(self) -> list[str]:
-        """One field a clause: those that were posted, else those that are stored, else what the guide advises."""
-        known = self.known_facts
-        if self.is_bound:
-            rows = {number: ({"field": fact}, None) for number, fact in rows_of(self.data).items()}
-        else:
-            stored = self.job.filters if self.job is not None else self.advised
-            rows = {number: (clause, clause) for number, clause in enumerate(stored)}
-        names = []
-        for number, (clause, initial) in rows.items():
-            if clause["field"] in known:
-                names.append(f"clause_{number}")
-                self.fields[names[-1]] = ClauseField(known[clause["field"]], initial=initial)
-        self.fields["add_fact"] = forms.ChoiceField(
-            label=_("Add a clause on"),
-            choices=[(field.name, field.label) for field in known.values() if not field.problem],
-            required=False,
-            widget=AddClauseWidget,
-            help_text=_("A record must meet all clauses. Without any, the job takes every record."),
-        )
-        return names
-
-    def leave_unchecked(self, added: bool) -> "JobForm":
-        """Show what was typed without judging it yet: a clause was just ``added``, and gets the focus, or removed."""
-        self._errors = ErrorDict()
-        widget: Any = self.fields[self.clause_names[-1] if added and self.clause_names else "add_fact"].widget
-        target = widget.widgets[0] if hasattr(widget, "widgets") else widget
-        target.attrs |= {"autofocus": True, "data-focus": True}
-        return self
-
     def clean(self) -> dict[str, Any]:
-        """A clause on a fact that the kind does not know is named, not dropped; a time is needed where it counts."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for fact in rows_of(self.data).values():
-            if fact not in self.known_facts:
-                self.add_error("add_fact", _("There is no filter field “%(name)s”.") % {"name": fact[:60]})
+        """A time is needed where it counts."""
+        cleaned = super().clean()
         timed = cleaned.get("schedule") in TIMED and cleaned.get("schedule") != Schedule.CRON
         if timed and cleaned.get("start_at") is None and "start_at" not in self.errors:
             self.add_error("start_at", _("This schedule needs a time of day."))
@@ -302,7 +271,7 @@ class JobForm(PolicyFields, ScopeFields, VersionedForm):
             "tenant": self.tenant_of_scope(),
             "cron": cron_of(cleaned["schedule"], self.start(), cleaned["cron"]),
             "settings": {name: cleaned[name] for name in self.setting_names},
-            "filters": [cleaned[name] for name in self.clause_names],
+            "filters": self.filters(),
         }
 
 

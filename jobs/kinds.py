@@ -46,14 +46,50 @@ class Claimed:
     # When its first upload began; None before that.
     uploaded_at: datetime | None = None
     record_type: str = RecordType.CALL.value
+    # Where it stands in the list of the job's engines.
+    place: int = 0
+
+
+# What business rows show of a record that shall be processed anew and is not begun.
+WAITING = "waiting"
+
+
+# Behind the last place of every job.
+FAR = 32_767
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The places of a job whose records one pass takes up, as engine of the place ``at``.
+
+    From ``first`` up to ``at``: places whose own engines cannot be used now; what is at such an engine stays there. To
+    ``last``: places that the job had once.
+    """
+
+    at: int = 0
+    first: int = 0
+    last: int = FAR
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Where a record goes on when the engine fails it for good; ``words`` name both engines."""
+
+    place: int
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Every gate lets the record pass. ``weight_s`` is the length of the audio in seconds, for poll intervals."""
+    """Every gate lets the record pass. ``weight_s`` is the length of the audio in seconds, for poll intervals.
+
+    ``moved`` says, for the history, why the session does what stood at another place of the job.
+    """
 
     payload: Any
     weight_s: float = 0.0
+    onward: Onward | None = None
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +116,24 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A rate of the tenant says not now: the record is looked at again after ``delay_s`` seconds. Nothing is burnt."""
+    """Not now: the record is looked at again after ``delay_s`` seconds. Nothing is burnt.
+
+    ``wait`` says why: a rate of the tenant, unless it is something else.
+    """
 
     delay_s: float
+    wait: str = Record.Wait.RATE_TENANT
 
 
-Verdict = Go | Refuse | Hold | PutOff
+@dataclass(frozen=True, slots=True)
+class GoTo:
+    """Another place of the job is for this record; ``detail`` is for its history."""
+
+    place: int
+    detail: str
+
+
+Verdict = Go | GoTo | Refuse | Hold | PutOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +156,8 @@ class Check:
 class SettingField:
     """One setting of a kind in the job form: a choice, ``several`` of them, or a switch when ``choices`` is None.
 
-    ``blank`` is the label of no choice, where that is one, too.
+    ``blank`` is the label of no choice, where that is one, too. ``names_job``: a choice that lists of jobs show, because
+    the job is known by it. ``ordered``: so many of ``several`` at most, and their order counts.
     """
 
     name: str
@@ -117,6 +166,8 @@ class SettingField:
     help_text: str = ""
     several: bool = False
     blank: str = ""
+    names_job: bool = True
+    ordered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +287,15 @@ class KindPaused(Exception):
 class KindSession(Protocol):
     """A kind opened for one pass or one clean-up.
 
-    ``circuit`` names the engine whose failures are counted together, as ``KIND:ENGINE``. ``many_requests``: one step of a
+    ``reference_mark`` stands in the references that it uploads under, so that it is known who has them; empty where
+    nothing is left at a provider. ``circuit`` names the engine whose failures are counted together, as ``KIND:ENGINE``. ``many_requests``: one step of a
     record makes several requests, each of which the session itself gives its time, and leaves nothing at the provider.
     """
 
     concurrency: int
     circuit: str
     many_requests: bool
+    reference_mark: str
 
     def load(self, tenant: Tenant, records: Sequence[Claimed]) -> dict[int, Verdict]:
         """Facts, filters and gates of a batch, inside the tenant; gates judge only records in stage ``new``.
@@ -369,6 +422,16 @@ class Kind(Protocol):
         """
         ...
 
+    def span(self, settings: Mapping[str, Any], place: int) -> Span:
+        """Where a pass works that is started for records at ``place`` of the job's engines, as things stand now."""
+        ...
+
+    def places(self, settings: Mapping[str, Any]) -> list[str]:
+        """The names of the job's engines in the order in which records go from one to the next; empty without such an
+        order.
+        """
+        ...
+
     def price_per_minute(self, settings: Mapping[str, Any]) -> Decimal | None:
         """What a minute costs at the job's engine; None when nobody said it."""
         ...
@@ -378,10 +441,11 @@ class Kind(Protocol):
         job_settings: Mapping[str, Any],
         filters: Sequence[Mapping[str, Any]],
         *,
+        place: int = 0,
         request_timeout_s: int | None = None,
         conversation_timeout_s: float | None = None,
     ) -> KindSession:
-        """Open for a pass; ``request_timeout_s`` replaces the engine's own timeout. Raises KindPaused.
+        """Open the engine at ``place`` for a pass; ``request_timeout_s`` replaces its own timeout. Raises KindPaused.
 
         ``conversation_timeout_s`` counts from the first upload; only sessions of many requests need to heed it.
         """
@@ -400,7 +464,7 @@ class Kind(Protocol):
         ...
 
     def mark(self, tenant: Tenant, states: Mapping[uuid.UUID, tuple[str, str]]) -> None:
-        """Show (state, reason) on the business rows, inside the tenant and the caller's transaction."""
+        """Show (state or ``WAITING``, reason) on the business rows, inside the tenant and the caller's transaction."""
         ...
 
 

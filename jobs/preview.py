@@ -22,7 +22,7 @@ from core.outcomes import Reason
 from jobs.filters import Op
 from jobs.kinds import Foreseen, Kind, KindPaused, kinds
 from jobs.models import JobDefinition, Record
-from jobs.scopes import Scope
+from jobs.scopes import OUT_OF_SCOPE, Scope
 from queues.models import AccessScope, QueueItem
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
@@ -144,7 +144,7 @@ def judge(question: Question) -> Answer:
 def _foresee(kind: Kind, question: Question, tenant: Tenant, ids: Sequence[uuid.UUID]) -> list[Foreseen]:
     scope = Scope(question.access_scope, frozenset(map(uuid.UUID, question.tenant_ids)))
     if not scope.holds(tenant):
-        return [Foreseen(f"{Reason.FILTERED.value}:access_scope") for _id in ids]
+        return [Foreseen(OUT_OF_SCOPE) for _id in ids]
     try:
         with enter(tenant):
             return list(kind.foresee(question.settings, question.filters, tenant, ids).values())

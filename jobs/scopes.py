@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from core.outcomes import Reason
 from jobs.models import JobDefinition
 from queues.models import AccessScope
 from tenants.models import Tenant, TenantGroup
+
+OUT_OF_SCOPE = f"{Reason.FILTERED.value}:access_scope"
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,13 @@ from tenants.selectors import visible_tenants
 
 
 def jobs_with_work() -> list[int]:
-    """Enabled jobs with a due record, or with something that their schedule lets them take: items of a queue that is
-    not paused, or the rest of a sweep that no throttle holds.
+    """Enabled jobs with a due record at their first engine, or with something that their schedule lets them take: items of
+    a queue that is not paused, or the rest of a sweep that no throttle holds.
 
     Of a paused job only records that are under way count.
     """
     now = Now()
-    due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now)
+    due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now, place=0)
     items = QueueItem.objects.filter(queue=OuterRef("source_queue"), queue__paused=False)
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
     sweeps = Continuation.objects.filter(
@@ -50,6 +50,14 @@ def jobs_with_work() -> list[int]:
     has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & offered))
     under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
     return _in_order(JobDefinition.objects.filter(has_work | under_way, enabled=True))
+
+
+def later_work() -> list[tuple[int, int]]:
+    """Job and place of what is due at later engines of enabled jobs; of a paused job what is under way."""
+    due = Record.objects.filter(state=Record.State.IN_PROGRESS, place__gt=0, next_at__lte=Now(), job__enabled=True)
+    due = due.filter(Q(job__paused_at__isnull=True) | ~Q(stage=Record.Stage.NEW))
+    found = due.order_by("job", "place").values_list("job", "place").distinct()
+    return list(found)
 
 
 def jobs_reading(queue_ids: Sequence[int]) -> list[int]:

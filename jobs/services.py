@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from audit.rivals import whose_change
+from audit.rivals import field_words, whose_change
 from audit.services import append, changes
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
@@ -127,7 +127,7 @@ def _whose_change(job: JobDefinition, audit_tenant: Tenant) -> str:
         target_id=str(job.pk),
         actions=["job.changed"],
         since=job.version,
-        words=lambda name, _value: str(JobDefinition._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        words=field_words(JobDefinition),
         otherwise=_("The job was changed by somebody else. Reload it and try again."),
     )
 

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from core.counting import count_text
 from core.tables import EMPTY, NumberColumn, PageTable, SelectionColumn, TextColumn, TimeColumn, badge, link, show_time
-from jobs.describing import scope_text
+from jobs.describing import place_text, scope_text
+from jobs.kinds import kind_of
 from jobs.models import JobDefinition, LogEntry, Record, Run, Schedule
 from jobs.overview import Overview
 from jobs.schedules import TIMED, text_of
@@ -209,9 +210,24 @@ class RecordTable(PageTable):
     next_at = TimeColumn(verbose_name=gettext_lazy("Next retry"), seconds=True)
     last_error = tables.Column(verbose_name=gettext_lazy("Last error"), empty_values=())
     reason = tables.Column(verbose_name=gettext_lazy("Reason"), visible=False)  # exported only
+    # Shown where the job has several, and exported.
+    place = TextColumn(verbose_name=gettext_lazy("Engine"), visible=False)
 
-    def __init__(self, *args: Any, may_edit: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_edit: bool = False, chained: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, exclude=() if may_edit else ("selection",))
+        self.places: dict[int, list[str]] = {}
+        if chained:
+            self.columns.show("place")
+
+    def render_place(self, record: Record) -> str:
+        """Which of the job's engines is at it, or was."""
+        return format_html("<bdi>{}</bdi>", self.value_place(record) or EMPTY)
+
+    def value_place(self, record: Record) -> str:
+        """The name with its number; empty where the job has one engine."""
+        if record.job_id not in self.places:
+            self.places[record.job_id] = kind_of(record.job).places(record.job.settings)
+        return place_text(self.places[record.job_id], record.place)
 
     def render_state(self, record: Record) -> str:
         """A badge; why a record in progress waits stands in its title."""
@@ -262,6 +278,7 @@ class DeadLetterTable(RecordTable):
     last_processed_at = None  # type: ignore[assignment]
     next_at = None  # type: ignore[assignment]
     checks = None  # type: ignore[assignment]
+    place = None  # type: ignore[assignment]
 
     class Meta(PageTable.Meta):
         sequence = (

@@ -10,7 +10,7 @@ from jobs.figures.folding import fold
 from jobs.passes.applying import DATABASE_IS_AWAY
 from jobs.passes.running import run_pass as run_one_pass
 from jobs.preview import judge_asked
-from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, marks_due
+from jobs.selectors import cleanups_due, jobs_reading, jobs_with_work, later_work, marks_due
 from jobs.services import request_due_starts
 from jobs.sweeps.estimating import step
 from jobs.upkeep.cleanups import run_cleanups
@@ -25,11 +25,11 @@ EXPIRES_S = 10
 
 @shared_task
 def tick() -> None:
-    """Every two seconds: start a pass for each job with something due, and the clean-ups."""
+    """Every two seconds: start a pass for each job, and each of its engines, with something due, and the clean-ups."""
     request_due_starts()
     wake_held()
     wake_resumed()
-    _start_passes(jobs_with_work())
+    _start_passes([*((job_id, 0) for job_id in jobs_with_work()), *later_work()])
     for action_id in actions_at_work():
         work_bulk_action.apply_async(args=[action_id], expires=EXPIRES_S)
     for due, task in ((cleanups_due(), clean_up), (marks_due(), show_marked)):
@@ -40,14 +40,14 @@ def tick() -> None:
 @shared_task
 def ring(queue_ids: list[int]) -> None:
     """The bell: something was published to these queues."""
-    _start_passes(jobs_reading(queue_ids))
+    _start_passes([(job_id, 0) for job_id in jobs_reading(queue_ids)])
 
 
 @shared_task
-def run_pass(job_id: int) -> None:
-    """One pass. A database that went away ends it; leases bring the records back, so the task need not fail loudly."""
+def run_pass(job_id: int, place: int = 0) -> None:
+    """One pass for one of the engines of the job. A database that went away ends it; leases bring the records back, so the task need not fail loudly."""
     try:
-        run_one_pass(job_id)
+        run_one_pass(job_id, place)
     except DATABASE_IS_AWAY as error:
         logger.warning("Pass of job %s ended, the database refused: %s", job_id, type(error.__cause__).__name__)
 
@@ -124,9 +124,9 @@ def prune_history() -> None:
     prune()
 
 
-def _start_passes(job_ids: list[int]) -> None:
-    for job_id in job_ids:
+def _start_passes(wanted: list[tuple[int, int]]) -> None:
+    for job_id, place in wanted:
         try:
-            run_pass.apply_async(args=[job_id], expires=EXPIRES_S)
+            run_pass.apply_async(args=[job_id, place] if place else [job_id], expires=EXPIRES_S)
         except (BrokerError, OSError):
             logger.warning("Broker not reachable; the next tick starts the pass of job %s", job_id)

@@ -53,6 +53,7 @@ def cause_text(cause: Cause, fields: Mapping[str, FilterField]) -> str:
         Reason.NO_LICENSE.value: _("no licence"),
         f"{Reason.FILTERED.value}:access_scope": _("outside the access scope"),
         f"{Reason.FILTERED.value}:engine.visibility": _("engine of another tenant"),
+        f"{Reason.FILTERED.value}:engine.meant": _("no engine of the job is meant for it"),
     }
     if cause.reason in short:
         return short[cause.reason]

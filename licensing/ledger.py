@@ -187,12 +187,13 @@ def _hold_until(now: Standing, reason: Reason) -> datetime | None:
     return reset if reason in statements.MONTHLY else max(reset, now.at + timedelta(days=1))
 
 
-def settle(*, tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]]) -> int:
+def settle(*, tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]], engine: str | None = None) -> int:
     """Charge what was reserved for these (record, generation); return how many were open. In the result's transaction.
 
-    A second settling, or one after a release, changes nothing (R10, R11).
+    ``engine`` has done it, where that need not be the one it was reserved for. A second settling, or one after a
+    release, changes nothing (R10, R11).
     """
-    return statements.close(tenant_id, meter, keys, Reservation.State.SETTLED) if keys else 0
+    return statements.close(tenant_id, meter, keys, Reservation.State.SETTLED, engine) if keys else 0
 
 
 def release(*, keys: Sequence[tuple[int, int]]) -> int:

@@ -235,7 +235,16 @@ class Entry(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="ledger_entry_positive"),
         ]
-        indexes = [models.Index(fields=["tenant", "meter", "period", "id"], name="ledger_entry_by_period")]
+        indexes = [
+            models.Index(fields=["tenant", "meter", "period", "id"], name="ledger_entry_by_period"),
+            # What one engine was charged with in some time is summed from the index alone.
+            models.Index(
+                fields=["engine", "at"],
+                include=["amount", "tenant", "meter"],
+                condition=models.Q(step="settle"),
+                name="ledger_entry_by_engine",
+            ),
+        ]
         verbose_name_plural = "ledger entries"
 
     def __str__(self) -> str:

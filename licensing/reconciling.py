@@ -49,12 +49,14 @@ WHERE c.expected <> c.found
 """
 
 # Every reservation has the line that made it and, once it is closed, the one that closed it, all alike; nothing else.
+# But what one engine could not do another may have done: the line that charges names that one.
 RESERVATIONS = """
 WITH lines AS (
-    SELECT tenant_id, meter, record, generation, period, day, zone, user_id, engine, language, reserved_at AS at,
-        amount, step FROM licensing_entry WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+    SELECT tenant_id, meter, record, generation, period, day, zone, user_id,
+        CASE WHEN step = 'settle' THEN '' ELSE engine END AS engine, language, reserved_at AS at, amount, step FROM licensing_entry WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
 ), due AS (
-    SELECT tenant_id, meter, record, generation, period, day, zone, user_id, engine, language, at, amount, s.step
+    SELECT tenant_id, meter, record, generation, period, day, zone, user_id,
+        CASE WHEN s.step = 'settle' THEN '' ELSE engine END AS engine, language, at, amount, s.step
     FROM licensing_reservation r CROSS JOIN LATERAL (
         SELECT 'reserve' AS step
         UNION ALL SELECT CASE r.state WHEN 'settled' THEN 'settle' ELSE 'release' END WHERE r.state <> 'open'

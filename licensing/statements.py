@@ -57,15 +57,15 @@ WITH closed AS (
     FROM unnest(%(records)s::bigint[], %(generations)s::int[]) AS w(record, generation)
     WHERE r.tenant_id = %(tenant)s AND r.meter = %(meter)s AND r.record = w.record AND r.generation = w.generation
         AND r.state = 'open'
-    RETURNING r.*
+    RETURNING r.*, coalesce(%(engine)s::text, r.engine) AS doer
 ), written AS (
     INSERT INTO licensing_entry (tenant_id, meter, step, source, target, amount, record, generation, subject_id,
         user_id, engine, language, period, day, zone, reserved_at, at)
     SELECT tenant_id, meter, %(step)s, 'reserved', %(target)s, amount, record, generation, subject_id,
-        user_id, engine, language, period, day, zone, at, statement_timestamp() FROM closed
+        user_id, doer, language, period, day, zone, at, statement_timestamp() FROM closed
 ), daily AS (
     INSERT INTO licensing_dailyusage (tenant_id, meter, period, day, user_id, engine, language, used, requests, denied)
-    SELECT tenant_id, meter, period, day, user_id, engine, language, sum(amount), count(*), 0 FROM closed
+    SELECT tenant_id, meter, period, day, user_id, doer, language, sum(amount), count(*), 0 FROM closed
     WHERE %(target)s = 'used' GROUP BY 1, 2, 3, 4, 5, 6, 7
     ON CONFLICT (tenant_id, meter, period, day, user_id, engine, language) DO UPDATE
         SET used = licensing_dailyusage.used + excluded.used,
@@ -157,8 +157,14 @@ def deny(now: Standing, refused: "Sequence[tuple[Request, Reason]]", traces: Seq
         cursor.execute(DENY, _values(now, lines))
 
 
-def close(tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]], state: Reservation.State) -> int:
-    """Settle or release open reservations; return how many there were.
+def close(
+    tenant_id: uuid.UUID,
+    meter: Meter,
+    keys: Sequence[tuple[int, int]],
+    state: Reservation.State,
+    engine: str | None = None,
+) -> int:
+    """Settle or release open reservations; return how many there were. ``engine`` None: that of the reservation.
 
     Takes the account's lock first, as every writer does, so that two of them cannot wait for each other.
     """
@@ -167,6 +173,7 @@ def close(tenant_id: uuid.UUID, meter: Meter, keys: Sequence[tuple[int, int]], s
         "tenant": tenant_id,
         "meter": meter,
         "state": state,
+        "engine": engine,
         "step": "settle" if settled else "release",
         "target": "used" if settled else "free",
         "records": [record for record, _generation in keys],

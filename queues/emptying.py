@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, ProtectedError, Q
+from django.db.models import F, Max, ProtectedError
 from django.db.models.deletion import Collector
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from audit.services import append
 from core.errors import Conflict
+from core.leases import free, take
 from core.moves import move
 from queues.models import ProcessingQueue, QueueFlow, QueueItem, QueuePurge
 from queues.replication.copies import forget_deleted
@@ -178,8 +179,7 @@ def abort_emptying(*, queue: ProcessingQueue, actor: str, audit_tenant: Tenant) 
 
 def purges_at_work() -> list[int]:
     """Ids of what waits for a worker: new ones, and those whose worker died or gave them back."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
-    waiting = QueuePurge.objects.filter(free, state=QueuePurge.State.RUNNING).order_by("pk")
+    waiting = QueuePurge.objects.filter(free(), state=QueuePurge.State.RUNNING).order_by("pk")
     return list(waiting.values_list("pk", flat=True)[:20])
 
 
@@ -188,10 +188,7 @@ def work_on(purge_id: int) -> None:
 
     A worker that dies leaves its lease, which runs out after a minute; slices that were committed stay done.
     """
-    now = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    waiting = QueuePurge.objects.filter(free, pk=purge_id, state=QueuePurge.State.RUNNING)
-    if not waiting.update(lease_until=now + timedelta(seconds=LEASE_S), fence=F("fence") + 1):
+    if not take(QueuePurge.objects.filter(pk=purge_id, state=QueuePurge.State.RUNNING), LEASE_S):
         return
     fence = QueuePurge.objects.values_list("fence", flat=True).get(pk=purge_id)
     until = time.monotonic() + TURN_S

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from audit.rivals import whose_change
+from audit.rivals import field_words, whose_change
 from audit.services import append, changes
 from core.bell import ring_after_commit
 from core.errors import Conflict, InvalidInput
@@ -180,7 +180,7 @@ def _whose_change(queue: ProcessingQueue, audit_tenant: Tenant) -> str:
         target_id=str(queue.pk),
         actions=["queue.changed"],
         since=queue.version,
-        words=lambda name, _value: str(ProcessingQueue._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        words=field_words(ProcessingQueue),
         otherwise=_("The queue was changed by somebody else. Reload it and try again."),
     )
 

@@ -30,6 +30,7 @@ _WORD_TEXT = """
     problem solved manager complaint happy angry price address email password card credit bank date time we will send
     a new to your of it can be there this that with on in at have are do need want would like check minute moment
     transfer hold line agent support
+    שלום בוקר טוב מדברת נועה תודה להתראות
 """
 WORDS = tuple(_WORD_TEXT.split())
 _CODES = {word: code for code, word in enumerate(WORDS)}

@@ -22,6 +22,7 @@ TABS: list[tuple[str | Promise, str, str]] = [
     (gettext_lazy("AI Tasks"), "aitasks:tenant", "ai_tasks.view"),
     (gettext_lazy("Retention"), "tenants:retention", "retention.view"),
     (gettext_lazy("Sign-in"), "accounts:tenant_sign_in", "sign_in.view"),
+    (gettext_lazy("Offline-task API"), "accounts:tenant_realm", "sign_in.view"),
     (gettext_lazy("Audit"), "audit:tenant", "audit_trail.view"),
 ]
 # Label, route, right and how the tenant is named of the pages elsewhere that show this tenant only.

@@ -3,10 +3,13 @@
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+import redis
+from django.conf import settings
 from django.db import connection
 
 CONNECTIONS = 80
@@ -26,6 +29,19 @@ def db(django_db_setup, django_db_blocker) -> Iterator[str]:
 
     Import it into a test module, and its tests, and all fixtures that they use, commit. Yields the copy's address.
     """
+    with _copied(django_db_blocker) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def db_of_module(django_db_setup, django_db_blocker) -> Iterator[str]:
+    """As ``db``, one copy for all tests of a module: import it there under that name. Each finds what others left."""
+    with _copied(django_db_blocker) as address:
+        yield address
+
+
+@contextmanager
+def _copied(django_db_blocker) -> Iterator[str]:
     original = connection.settings_dict["NAME"]
     # A name of its own each time: what a process remembers about a database, it remembers by its name.
     copy = f"{original}_copy_{next(numbers)}"
@@ -44,6 +60,9 @@ def db(django_db_setup, django_db_blocker) -> Iterator[str]:
             connection.settings_dict["NAME"] = original
             with _admin() as admin:
                 admin.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
+            # The original goes on with numbers that the copy has used: what is known of circuits and slots names these.
+            with redis.Redis.from_url(settings.CACHES["default"]["LOCATION"]) as valkey:
+                valkey.flushdb()
 
 
 def _address(database: str) -> str:

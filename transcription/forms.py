@@ -1,25 +1,28 @@
-"""The form of a speech engine (domain T9)."""
+"""The forms of a speech engine (domain T9) and of its prices."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from engines.forms import EngineForm
+from engines.forms import EngineForm, PriceForm
 from transcription.family import SPEECH
 
 
 class SpeechEngineForm(EngineForm):
-    """With the price of a minute."""
+    """Type, name, status, visibility and the settings of the type."""
 
     family = SPEECH
-    head = [*EngineForm.head, "price_per_minute"]
 
-    price_per_minute = forms.DecimalField(
+
+class SpeechPriceForm(PriceForm):
+    """What a minute costs from a day on."""
+
+    parts = (("", ("valid_from", "currency", "per_minute")),)
+
+    per_minute = forms.DecimalField(
         label=_("Price per minute"),
-        required=False,
-        min_value=0,
-        max_digits=9,
-        decimal_places=5,
+        max_digits=14,
+        decimal_places=6,
         help_text=_(
-            "Of audio, in the currency of your contract. Estimates of backfills use it; nothing is charged by it."
+            "Of audio. Counts for what is charged after you have saved it: what was spent before keeps its price."
         ),
     )

@@ -1,27 +1,19 @@
 """Speech engines and their connection tests."""
 
-from typing import Any
-
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from engines.models import ConfiguredEngine, ConnectionTest, Visibility
+from engines.models import ConfiguredEngine, ConnectionTest, PriceRow, Visibility
 from transcription.family import SPEECH
 
-__all__ = ["EngineTest", "SpeechEngine", "Visibility"]
+__all__ = ["EngineTest", "SpeechEngine", "SpeechPrice", "Visibility"]
 
 
 class SpeechEngine(ConfiguredEngine):
     """A configured speech engine (domain T8, T9)."""
 
     family = SPEECH
-
-    price_per_minute = models.DecimalField(_("price per minute"), max_digits=9, decimal_places=5, null=True, blank=True)
-
-    def facts(self) -> dict[str, Any]:
-        """With the price as text."""
-        price = "" if self.price_per_minute is None else str(self.price_per_minute)
-        return {**super().facts(), "price_per_minute": price}
 
 
 class EngineTest(ConnectionTest):
@@ -32,3 +24,25 @@ class EngineTest(ConnectionTest):
 
     class Meta:
         ordering = ["-created_at"]
+
+
+class SpeechPrice(PriceRow):
+    """What a minute of audio costs from a day on."""
+
+    told = ("valid_from", "currency", "per_minute")
+
+    engine = models.ForeignKey(SpeechEngine, on_delete=models.CASCADE, related_name="prices", verbose_name=_("engine"))
+    per_minute = models.DecimalField(
+        _("price per minute"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)]
+    )
+
+    class Meta:
+        ordering = ["-valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["engine", "valid_from"], name="transcription_one_price_a_day"),
+            models.CheckConstraint(condition=models.Q(per_minute__gte=0), name="transcription_price_not_negative"),
+        ]
+
+
+# At the end, so that all models of the app are known by the module Django loads.
+from transcription.languages import models as _languages  # noqa: E402, F401

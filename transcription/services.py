@@ -15,6 +15,7 @@ from engines.services import (
     try_engine,
 )
 from transcription.family import SPEECH
+from transcription.language_strategy import check_jobs_of
 
 __all__ = [
     "claim_test",
@@ -32,7 +33,8 @@ __all__ = [
     "try_engine",
 ]
 
-save_engine = partial(services.save_engine, family=SPEECH)
+# An engine that jobs have languages detected by must go on being able to.
+save_engine = partial(services.save_engine, family=SPEECH, more=check_jobs_of)
 pause_engine = partial(services.pause_engine, family=SPEECH)
 request_tests = partial(services.request_tests, family=SPEECH)
 claim_test = partial(services.claim_test, SPEECH)

@@ -1,11 +1,13 @@
 """Running a Test Connection of a speech engine in a worker, with a bundled sample."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from engines import running
 from transcription.engines.base import AudioSource
 from transcription.family import SPEECH
+from transcription.links import link_of_sample
 from transcription.selectors import adapter_for
 
 SAMPLE = Path(__file__).parent / "engines" / "sample.ogg"
@@ -18,7 +20,8 @@ def sample_audio() -> AudioSource:
     def read() -> Iterator[bytes]:
         yield SAMPLE.read_bytes()
 
-    return AudioSource("sample.ogg", "audio/ogg", SAMPLE.stat().st_size, SAMPLE_MS, 1, read)
+    link = partial(link_of_sample, "sample.ogg")
+    return AudioSource("sample.ogg", "audio/ogg", SAMPLE.stat().st_size, SAMPLE_MS, 1, read, link)
 
 
 def run_test(test_id: str) -> None:

@@ -10,6 +10,7 @@ from engines import views
 from engines.bulk_views import EngineBulkMixin
 from transcription.family import SPEECH
 from transcription.forms import SpeechEngineForm
+from transcription.services import save_engine
 from transcription.tasks import start_test
 
 
@@ -48,6 +49,10 @@ class EnginePage(SpeechPages, views.EnginePage):
 
     form_class = SpeechEngineForm
     add_title = gettext_lazy("Add Speech Engine")
+
+    def write(self, form: Any, **common: Any) -> Any:
+        """By the service of speech engines, which looks after their jobs."""
+        return save_engine(**common)
 
 
 class EngineDelete(SpeechPages, views.EngineDelete):

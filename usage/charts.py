@@ -5,13 +5,13 @@ from typing import Any
 
 from django.utils.translation import ngettext
 
+from core.charts import nice
 from licensing.amounts import minutes_number, minutes_text
 from licensing.limits import SECONDS
 from usage.breakdowns import Day
 
 LEFT, TOP, SLOT, BAR, HEIGHT = 58, 12, 21, 15, 150
 GAP, DENIED_HEIGHT, LABELS = 26, 34, 24
-STEPS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,3 @@ def chart_of(days: list[Day]) -> dict[str, Any]:
         "any_denied": most > 0,
         "most_denied": most,
     }
-
-
-def nice(value: float) -> int:
-    """The next of 2, 4, 10, 20, 40, 100 … at or above ``value``: its half is whole too."""
-    scale = 1
-    while True:
-        for step in STEPS:
-            if value <= 2 * step * scale:
-                return 2 * step * scale
-        scale *= 10

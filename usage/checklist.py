@@ -13,6 +13,7 @@ from licensing.amounts import minutes_text
 from licensing.figures import Figures, figures_of
 from queues.models import AccessScope, ProcessingQueue, QueueScope
 from tenants.models import Tenant
+from transcription.chain import engine_keys
 from transcription.models import SpeechEngine, Visibility
 from usage.breakdowns import METER
 
@@ -187,10 +188,8 @@ def _job(jobs: list[JobDefinition]) -> Line:
 
 def _engine(tenant: Tenant, jobs: list[JobDefinition]) -> Line:
     question, where = _("Is the engine of the job working?"), ("transcription:engines", False, Permission.ENGINES_VIEW)
-    wanted = [job.settings.get("engine") for job in jobs]
-    engines = SpeechEngine.objects.filter(pk__in=[pk for pk in wanted if pk]).filter(
-        Q(visibility=Visibility.GLOBAL) | Q(tenant=tenant)
-    )
+    wanted = {key for job in jobs for key in engine_keys(job.settings)}
+    engines = SpeechEngine.objects.filter(pk__in=wanted).filter(Q(visibility=Visibility.GLOBAL) | Q(tenant=tenant))
     working = [engine.name for engine in engines if engine.enabled and engine.paused_at is None]
     if working:
         return Line(question, ", ".join(sorted(working)), OK, "", *where)

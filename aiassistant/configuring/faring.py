@@ -11,11 +11,9 @@ from accounts.models import User
 from aiassistant.models import AIEngine
 from aiassistant.pacing.windows import throttled_today, used_now
 from aiassistant.rails.selectors import Spent, parts_of, spend_of, total_of
-from engines.selectors import circuit_key
+from engines.selectors import circuit_key, places_held
 from jobs.circuits.breakers import circuit_of
 from jobs.circuits.models import Circuit
-from jobs.policy.models import EngineSlots
-from jobs.policy.sharing import alive
 
 NEWEST, DAYS = 1000, 30
 FARED = """
@@ -58,7 +56,6 @@ def faring_of(engine: AIEngine, user: User) -> Faring:
     today = timezone.localdate()
     spent = spend_of(user, since=today - timedelta(days=DAYS - 1), until=today, engine=engine.pk)
     requests, tokens = used_now(engine.pk)
-    claims = EngineSlots.objects.filter(key=circuit_key(engine)).values_list("claims", flat=True).first()
     return Faring(
         ended,
         failed,
@@ -69,7 +66,7 @@ def faring_of(engine: AIEngine, user: User) -> Faring:
         circuit_of(circuit_key(engine)),
         requests,
         tokens,
-        sum(claim.held for claim in alive(claims or [], timezone.now().timestamp())),
+        places_held(engine),
     )
 
 

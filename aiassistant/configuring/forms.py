@@ -4,21 +4,24 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from aiassistant.configuring.abilities import WHOLE, abilities_of
 from aiassistant.models import AIEngine
 from core.forms import VersionedForm, WholeNumberField
+from engines.forms import PriceForm
 from tenants.models import Tenant
 from tenants.selectors import tenants_to_offer
 
-AMOUNTS = ("input", "cached_input", "output", "reasoning")
 
-
-class PriceForm(forms.Form):
+class AIPriceForm(PriceForm):
     """One price row. Blank: cached input costs what input does, reasoning what other output does."""
+
+    parts = (
+        (_("What it is for"), ("model_pattern", "valid_from", "currency")),
+        (_("Price"), ("input", "cached_input", "output", "reasoning")),
+    )
 
     model_pattern = forms.CharField(
         label=_("Model"),
@@ -26,17 +29,6 @@ class PriceForm(forms.Form):
         initial="*",
         help_text=_("The name of a model, or its beginning and *. The most exact one counts."),
         widget=forms.TextInput(attrs={"dir": "ltr", "spellcheck": "false"}),
-    )
-    valid_from = forms.DateField(
-        label=_("Valid from"),
-        help_text=_("From the beginning of this day on; earlier rows stay and explain what was spent."),
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    currency = forms.CharField(
-        label=_("Currency"),
-        max_length=3,
-        help_text=_("Three letters, such as EUR; one for all prices of an engine."),
-        widget=forms.TextInput(attrs={"dir": "ltr", "autocapitalize": "characters"}),
     )
     input = forms.DecimalField(label=_("Prompt, per million tokens"), max_digits=14, decimal_places=6)
     cached_input = forms.DecimalField(
@@ -55,26 +47,13 @@ class PriceForm(forms.Form):
         help_text=_("Part of the answer that is not shown. Blank: as the answer."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial.setdefault("valid_from", timezone.localdate().isoformat())
-
-    def groups(self) -> list[dict[str, Any]]:
-        """For what it is, and how much."""
-        parts = ((_("What it is for"), ("model_pattern", "valid_from", "currency")), (_("Price"), AMOUNTS))
-        return [
-            {"label": label, "fields": [self[name] for name in names], "folded": False, "open": False}
-            for label, names in parts
-        ]
-
     def values(self) -> dict[str, Any]:
-        """As the service takes them."""
-        cleaned = dict(self.cleaned_data)
-        cleaned["currency"] = cleaned["currency"].strip().upper()
-        cleaned["model_pattern"] = cleaned["model_pattern"].strip()
-        if cleaned["cached_input"] is None:
-            cleaned["cached_input"] = cleaned["input"]
-        return {**cleaned, "batch_factor": Decimal(1)}
+        """With what blank stands for."""
+        values = super().values()
+        values["model_pattern"] = values["model_pattern"].strip()
+        if values["cached_input"] is None:
+            values["cached_input"] = values["input"]
+        return {**values, "batch_factor": Decimal(1)}
 
 
 class AbilitiesForm(VersionedForm):

@@ -7,7 +7,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,67 +16,38 @@ from aiassistant import services
 from aiassistant.configuring.abilities import abilities_of, save_overrides
 from aiassistant.configuring.faring import Faring, faring_of, limits_of
 from aiassistant.configuring.filters import DefaultFilter, PriceFilter
-from aiassistant.configuring.forms import AbilitiesForm, DefaultForm, PriceForm, found_text
-from aiassistant.configuring.tables import DefaultTable, PriceTable
-from aiassistant.models import AIEngine, DefaultEngine, EnginePrice
+from aiassistant.configuring.forms import AbilitiesForm, AIPriceForm, DefaultForm, found_text
+from aiassistant.configuring.tables import AIPriceTable, DefaultTable
+from aiassistant.models import DefaultEngine
 from aiassistant.pricing import fits
-from aiassistant.rails.money import sums_text
 from aiassistant.rails.tables import LOOKS
 from aiassistant.rails.views import executions_for
-from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, stamp_of
-from engines.selectors import failing_text
-from engines.tables import since_text
+from aiassistant.views import AIPages
+from core.money import sums_text
+from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Text, stamp_of
+from engines import pages
+from engines.pages import used_text
+from engines.views import FamilyMixin
 from tenants.selectors import visible_tenants
 
 LAST = 10
-ROOT: Crumbs = [
-    (gettext_lazy("Administration"), None),
-    (gettext_lazy("Speech Analytics"), None),
-    (gettext_lazy("AI Assistant"), None),
-]
 
 
-def engines_crumbs() -> Crumbs:
-    """The way to pages below the list of engines."""
-    return [*ROOT, (gettext_lazy("Engines"), reverse("aiassistant:engines"))]
-
-
-class OfEngine(Page):
-    """Base of the pages of one engine."""
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the engine of the address."""
-        super().setup(request, *args, **kwargs)
-        self.engine = get_object_or_404(AIEngine.objects.select_related("tenant"), pk=kwargs["pk"])
-        self.may_edit = viewer(request).has(Permission.ENGINES_EDIT)
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the engine."""
-        return [*engines_crumbs(), (self.engine.name, reverse("aiassistant:overview", args=[self.engine.pk]))]
-
-
-class EngineOverview(OfEngine):
+class EngineOverview(AIPages, pages.EngineOverview):
     """Latency, errors, throttling, breaker, limits, spending, abilities and the last executions; never any text."""
 
     template_name = "aiassistant/engine.html"
-    region = "ai-engine"
-    live = True
 
-    def get_title(self) -> Text:
-        """The name."""
-        return self.engine.name
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the list."""
-        return engines_crumbs()
+    def paused_word(self) -> str:
+        """A model that is gone has a word of its own."""
+        return _("Model not found") if self.engine.missing_model else super().paused_word()
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page."""
         engine, user = self.engine, viewer(request)
         fares = faring_of(engine, user)
-        kind = AIEngine.family.types().get(engine.engine_type)
         last = executions_for(user).filter(engine=engine).order_by("-ended_at")[:LAST]
-        tiles, state, note = tiles_of(fares), self.state(fares), self.note(fares)
+        tiles, common = tiles_of(fares), self.common(fares.circuit)
         executions = [
             {
                 "url": reverse("rails:execution", args=[one.pk]),
@@ -92,36 +62,17 @@ class EngineOverview(OfEngine):
             for one in last
         ]
         context = self.context(
-            engine=engine,
-            kind=kind.label if kind else engine.engine_type,
+            **common,
             tiles=tiles,
-            state=state,
-            note=note,
             facts=self.facts(fares),
             abilities=[(a.label, found_text(a.counts), a.set is not None) for a in abilities_of(engine)],
             executions=executions,
-            may_edit=self.may_edit,
             all_url=reverse("rails:executions") + f"?engine={engine.pk}",
             usage_url=reverse("rails:usage") + f"?engine={engine.pk}",
         )
-        return self.show(context, stamp=stamp_of(tiles, state, note, context["facts"], executions))
-
-    def state(self, fares: Faring) -> tuple[str, str]:
-        """The look and the word."""
-        engine = self.engine
-        if engine.paused_at is not None:
-            return "paused", _("Model not found") if engine.missing_model else _("Paused")
-        if not engine.enabled:
-            return "disabled", _("Disabled")
-        return ("error", _("Failing")) if fares.circuit is not None and fares.circuit.is_open else ("ok", _("In order"))
-
-    def note(self, fares: Faring) -> str:
-        """Why it is paused or failing."""
-        if self.engine.paused_at is not None:
-            return self.engine.pause_reason
-        if fares.circuit is not None and fares.circuit.is_open:
-            return f"{failing_text(fares.circuit)} {since_text(fares.circuit)}"
-        return ""
+        return self.show(
+            context, stamp=stamp_of(tiles, common["state"], common["stopped"], context["facts"], executions)
+        )
 
     def facts(self, fares: Faring) -> list[tuple[Any, str]]:
         """Who may use it, and how far its bounds are used."""
@@ -138,13 +89,6 @@ class EngineOverview(OfEngine):
             (_("Requests in this minute"), used_text(fares.requests_now, limits["requests_per_minute"])),
             (_("Tokens in this minute"), used_text(fares.tokens_now, limits["tokens_per_minute"])),
         ]
-
-
-def used_text(used: int, allowed: Any) -> str:
-    """ "3 of 60", or that there is no limit."""
-    if not isinstance(allowed, int):
-        return _("no limit")
-    return _("%(used)s of %(allowed)s") % {"used": f"{used:,}", "allowed": f"{allowed:,}"}
 
 
 def tiles_of(fares: Faring) -> list[dict[str, Any]]:
@@ -181,7 +125,7 @@ def tiles_of(fares: Faring) -> list[dict[str, Any]]:
     ]
 
 
-class AbilitiesPage(OfEngine, FormPage):
+class AbilitiesPage(AIPages, pages.OfEngine, FormPage):
     """What the server can do, set by hand above what was found out."""
 
     title = gettext_lazy("What the server can do")
@@ -210,95 +154,35 @@ class AbilitiesPage(OfEngine, FormPage):
         return redirect(self.cancel_url)
 
 
-class PriceList(OfEngine, ListPage):
-    """The prices of an engine, with their history."""
+class PriceList(AIPages, pages.PriceList):
+    """With the model of each row."""
 
-    title = gettext_lazy("Prices")
-    table_class = PriceTable
+    table_class = AIPriceTable
     filterset_class = PriceFilter
-
-    def get_queryset(self) -> QuerySet[EnginePrice]:
-        """Its own."""
-        return EnginePrice.objects.filter(engine=self.engine)
-
-    def table_arguments(self) -> dict[str, Any]:
-        """Which rows hold: of each pattern the newest that has begun."""
-        newest: dict[str, EnginePrice] = {}
-        today = timezone.localdate()
-        for price in EnginePrice.objects.filter(engine=self.engine, valid_from__lte=today).order_by("valid_from"):
-            newest[price.model_pattern] = price
-        return {"holding": frozenset(price.pk for price in newest.values()), "may_edit": self.may_edit}
-
-    def actions(self) -> list[dict[str, Any]]:
-        """Add."""
-        if not self.may_edit:
-            return []
-        url = reverse("aiassistant:price_add", args=[self.engine.pk])
-        return [{"label": _("Add price"), "url": url, "icon": "plus", "primary": True}]
-
-    def empty(self) -> dict[str, Any]:
-        """The first."""
-        return {
-            "icon": "gauge",
-            "title": _("No price yet"),
-            "text": _("Without a price tokens are counted and cost nothing."),
-        }
+    free = gettext_lazy("Without a price tokens are counted and cost nothing.")
 
 
-class PriceAdd(OfEngine, FormPage):
-    """A new price row."""
+class PriceAdd(AIPages, pages.PriceAdd):
+    """A new price row; says when it is not for the model of the engine."""
 
-    title = gettext_lazy("Add price")
-    form_class = PriceForm
+    form_class = AIPriceForm
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Back to the prices."""
-        super().setup(request, *args, **kwargs)
-        self.cancel_url = reverse("aiassistant:prices", args=[self.engine.pk])
-
-    def breadcrumbs(self) -> Crumbs:
-        """Below the prices."""
-        return [*super().breadcrumbs(), (gettext_lazy("Prices"), self.cancel_url)]
-
-    def form_arguments(self) -> dict[str, Any]:
-        """The model and currency of the engine."""
-        last = EnginePrice.objects.filter(engine=self.engine).first()
-        return {"initial": {"currency": last.currency if last is not None else "", "model_pattern": "*"}}
-
-    def save(self, form: PriceForm) -> HttpResponseBase:
+    def add(self, values: dict[str, Any], **who: Any) -> None:
         """Through the service."""
-        user, values = viewer(self.request), form.values()
-        services.add_price(engine=self.engine, values=values, actor=user.actor, audit_tenant=user.tenant)
+        services.add_price(engine=self.engine, values=values, **who)
         model = str(self.engine.settings.get("model", ""))
-        messages.success(self.request, _("The price was added."))
         if model and not fits(values["model_pattern"], model):
             text = _("It is not for the model “%(model)s”, which the engine asks unless a task names another one.")
             messages.warning(self.request, text % {"model": model})
-        return redirect(self.cancel_url)
 
 
-class PriceDelete(OfEngine, ConfirmPage):
+class PriceDelete(AIPages, pages.PriceDelete):
     """Delete a price that does not hold yet."""
-
-    title = gettext_lazy("Delete this price?")
-    confirm_label = gettext_lazy("Delete")
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Load the price."""
-        super().setup(request, *args, **kwargs)
-        self.price = get_object_or_404(EnginePrice, pk=kwargs["price_pk"], engine=self.engine)
-        self.cancel_url = reverse("aiassistant:prices", args=[self.engine.pk])
 
     def message(self) -> Text:
         """Which one."""
         text = _("The price of “%(model)s” from %(day)s on is deleted; the one before it goes on.")
         return text % {"model": self.price.model_pattern, "day": self.price.valid_from.isoformat()}
-
-    def act(self) -> Text:
-        """Through the service; Conflict for one that holds."""
-        user = viewer(self.request)
-        services.delete_price(price=self.price, actor=user.actor, audit_tenant=user.tenant)
-        return _("The price was deleted.")
 
 
 def defaults_for(request: HttpRequest) -> QuerySet[DefaultEngine]:
@@ -307,7 +191,7 @@ def defaults_for(request: HttpRequest) -> QuerySet[DefaultEngine]:
     return DefaultEngine.objects.filter(Q(tenant=None) | Q(tenant__in=seen)).select_related("tenant", "engine")
 
 
-class DefaultList(ListPage):
+class DefaultList(AIPages, FamilyMixin, ListPage):
     """Which engine answers where neither task nor job names one."""
 
     title = gettext_lazy("Default engines")
@@ -316,7 +200,7 @@ class DefaultList(ListPage):
 
     def breadcrumbs(self) -> Crumbs:
         """Below the engines."""
-        return engines_crumbs()
+        return self.below_list()
 
     def get_queryset(self) -> QuerySet[DefaultEngine]:
         """Of visible tenants."""
@@ -341,7 +225,7 @@ class DefaultList(ListPage):
         }
 
 
-class DefaultPage(FormPage):
+class DefaultPage(AIPages, FamilyMixin, FormPage):
     """Set the default of a tenant or of the system."""
 
     title = gettext_lazy("Default engine")
@@ -355,7 +239,7 @@ class DefaultPage(FormPage):
 
     def breadcrumbs(self) -> Crumbs:
         """Below the list."""
-        return [*engines_crumbs(), (gettext_lazy("Default engines"), self.cancel_url)]
+        return [*self.below_list(), (gettext_lazy("Default engines"), self.cancel_url)]
 
     def form_arguments(self) -> dict[str, Any]:
         """What is set."""
@@ -371,7 +255,7 @@ class DefaultPage(FormPage):
         return redirect(self.cancel_url)
 
 
-class DefaultClear(ConfirmPage):
+class DefaultClear(AIPages, FamilyMixin, ConfirmPage):
     """Let a tenant have the system's default again, or the system none."""
 
     title = gettext_lazy("Clear this default?")
@@ -385,7 +269,7 @@ class DefaultClear(ConfirmPage):
 
     def breadcrumbs(self) -> Crumbs:
         """Below the list."""
-        return [*engines_crumbs(), (gettext_lazy("Default engines"), self.cancel_url)]
+        return [*self.below_list(), (gettext_lazy("Default engines"), self.cancel_url)]
 
     def message(self) -> Text:
         """What follows."""

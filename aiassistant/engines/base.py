@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from aiassistant.engines.capabilities import Capabilities
 from core.engines import EngineOptions, Step
+from core.openai.limits import Limits
 from core.outbound import OutboundPolicy
 from core.outcomes import EngineError, ErrorClass
 
@@ -115,18 +116,6 @@ class Usage:
     completion: int = 0
     reasoning: int = 0
     estimated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the rate headers said: what is left, and the seconds until it is full again; None where nothing was said."""
-
-    requests: int | None = None
-    requests_left: int | None = None
-    requests_reset_s: float | None = None
-    tokens: int | None = None
-    tokens_left: int | None = None
-    tokens_reset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

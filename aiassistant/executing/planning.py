@@ -125,6 +125,9 @@ class Batch:
         step = GateResult("step:eligibility", fact.has_text, seen, _("a transcript or messages"))
         if not fact.has_text:
             return Judged(_refused(Reason.NO_TRANSCRIPT, str(Reason.NO_TRANSCRIPT.label), step))
+        if fact.ai_on_request:
+            asked = GateResult("step:eligibility", False, _("on request only"), _("AI tasks are wanted"))
+            return Judged(_refused(Reason.ON_REQUEST, str(Reason.ON_REQUEST.label), step, asked))
         names = ", ".join(task.title for task in self.tasks)
         active = GateResult("step:activation", bool(self.tasks), names or _("none"), _("at least one enabled task"))
         if not self.tasks:
@@ -247,31 +250,22 @@ def _cannot(plan: Plan, task: TaskDefinition, choice: Choice, why: str) -> None:
 def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan], anew: bool) -> None:
     """Take out what was answered before: the same key and its values, or this very generation. Two queries.
 
-    Also what this generation has failed at for good: the record may come back only because another task waits.
+    Also what this generation has failed at for good, and what it has noted of tasks without an engine: the record may come
+    back only because another task waits.
     """
     plans = [(r, p) for r, p in zip(records, found, strict=True) if isinstance(p, Plan) and (p.rans or p.ended)]
     if not plans:
         return
-    ids = [record.record_id for record, _plan in plans]
-    wanted = {ran.task.version_id for _record, plan in plans for ran in (*plan.rans, *plan.ended)}
-    rows = Execution.objects.filter(
-        Q(state=Execution.State.COMPLETED) | Q(state=Execution.State.FAILED, reason__in=FINAL),
-        record_id__in=ids,
-        task_version__in=wanted,
-        tenant=plans[0][0].tenant_id,
-        playground=False,
-    )
-    names = ("id", "record_id", "task_version", "key", "job_record", "generation", "outputs", "missing", "reason")
-    ended = list(rows.values_list(*names))
-    done = [row for row in ended if not row[8]]
-    lost = {(row[4], row[5], row[2]): row[8] for row in ended if row[8]}
-    noted = _noted_before(records, plans)
-    kept = {row[0] for row in done if row[6] == row[7]}
+    ended = _ended_before(plans)
+    done = [row for row in ended if not row.reason]
+    lost = {_place(row): row.reason for row in ended if row.reason in FINAL}
+    noted = {_place(row) for row in ended if row.reason and not row.attempts}
+    kept = {row.id for row in done if row.outputs == row.missing}
     kept |= set(
-        FieldValue.objects.filter(execution_id__in=[row[0] for row in done]).values_list("execution_id", flat=True)
+        FieldValue.objects.filter(execution_id__in=[row.id for row in done]).values_list("execution_id", flat=True)
     )
-    same = {(row[1], row[3]) for row in done if row[0] in kept}
-    here = {(row[4], row[5], row[2]) for row in done}
+    same = {(row.record_id, row.key) for row in done if row.id in kept}
+    here = {_place(row) for row in done}
     for record, plan in plans:
         for group in (plan.rans, plan.ended):
             for ran in list(group):
@@ -289,20 +283,26 @@ def _leave_out_known(records: Sequence[Claimed], found: Iterable[Refuse | Plan],
                     plan.known.append(ran.task)
 
 
-def _noted_before(
-    records: Sequence[Claimed], plans: Sequence[tuple[Claimed, Plan]]
-) -> set[tuple[int | None, int, int]]:
-    """Of the tasks that have no engine, those of which this generation of the record has an execution that says so."""
-    if not any(ran.later is None for _record, plan in plans for ran in plan.ended):
-        return set()
+def _ended_before(plans: Sequence[tuple[Claimed, Plan]]) -> list[Any]:
+    """What has ended of the tasks of these plans: completed, failed for good, or failed without a request."""
+    ended = Q(state=Execution.State.COMPLETED)
+    ended |= Q(Q(reason__in=FINAL) | Q(attempts=0), state=Execution.State.FAILED)
     rows = Execution.objects.filter(
+        ended,
+        record_id__in=[record.record_id for record, _plan in plans],
+        task_version__in={ran.task.version_id for _record, plan in plans for ran in (*plan.rans, *plan.ended)},
         tenant=plans[0][0].tenant_id,
-        record_id__in=[record.record_id for record in records],
-        job_record__in=[record.id for record in records],
-        state=Execution.State.FAILED,
-        attempts=0,
+        playground=False,
     )
-    return set(rows.values_list("job_record", "generation", "task_version"))
+    place = ("job_record", "generation", "task_version")
+    return list(
+        rows.values_list("id", "record_id", "key", *place, "outputs", "missing", "reason", "attempts", named=True)
+    )
+
+
+def _place(row: Any) -> tuple[int | None, int, int]:
+    """The task of a generation of a record."""
+    return row.job_record, row.generation, row.task_version
 
 
 def _unfit(task: TaskDefinition, facts: TextFacts) -> str:

@@ -42,6 +42,7 @@ class AISession:
     """
 
     many_requests = True
+    reference_mark = ""
 
     def __init__(
         self,

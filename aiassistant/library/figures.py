@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from aiassistant.library.models import AITask
-from aiassistant.rails.money import share, sums_text
 from aiassistant.rails.selectors import outcomes_of, spend_of
+from core.money import share, sums_text
 from tenants.selectors import visible_tenants
 
 DAYS = 30

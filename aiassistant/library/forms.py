@@ -21,11 +21,11 @@ from aiassistant.library.templates import MAX_TEMPLATE
 from aiassistant.models import AIEngine
 from aiassistant.selectors import engines_for
 from conversations.fields.deciding import Overwrite
-from core.forms import EnableField, VersionedForm, WholeNumberField
+from core.forms import EnableField, WholeNumberField
 from customfields.models import CustomField
+from jobs.clauses import ClausesForm
 from jobs.custom_fields import filter_field
 from jobs.filters import FilterField
-from jobs.form_fields import AddClauseWidget, ClauseField, rows_of
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
@@ -92,30 +92,14 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-class ClausesMixin(VersionedForm):
-    """A form with filters: one field a clause, as in the form of a job."""
+class FiltersForm(ClausesForm):
+    """A form with filters on what is known of a conversation, custom fields included."""
 
-    clause_names: list[str]
+    clauses_help = _("A conversation must meet all clauses. Without any, every one is asked about.")
 
-    def add_clauses(self, owner: Tenant | None, stored: list[Any]) -> None:
-        """The clauses that were posted, else those that are stored; and the box that adds one."""
-        known = self._known(owner, stored)
-        rows: dict[int, tuple[Any, Any]] = {at: (clause, clause) for at, clause in enumerate(stored)}
-        if self.is_bound:
-            rows = {number: ({"field": fact}, None) for number, fact in rows_of(self.data).items()}
-        self.known_facts, self.clause_names = known, []
-        for number, (clause, initial) in rows.items():
-            if clause["field"] in known:
-                self.clause_names.append(f"clause_{number}")
-                self.fields[f"clause_{number}"] = ClauseField(known[clause["field"]], initial=initial)
-        self.fields["add_fact"] = forms.ChoiceField(
-            label=_("Add a clause on"),
-            choices=[(field.name, field.label) for field in known.values() if not field.problem],
-            required=False,
-            widget=AddClauseWidget,
-            help_text=_("A conversation must meet all clauses. Without any, every one is asked about."),
-        )
-        self.aliases = {**self.aliases, "filters": self.clause_names[0] if self.clause_names else "add_fact"}
+    def add_filters(self, owner: Tenant | None, stored: list[Any]) -> None:
+        """The clauses, on the facts that ``owner`` (None: the library) may ask about and those that are stored."""
+        self.add_clauses(self._known(owner, stored), stored)
 
     def _known(self, owner: Tenant | None, stored: list[Any]) -> dict[str, FilterField]:
         own = CustomField.objects.filter(Q(tenant=None) | Q(tenant=owner), enabled=True, deleted_at=None)
@@ -126,28 +110,8 @@ class ClausesMixin(VersionedForm):
         kept = {name: FILTER_FIELDS[name] for name in sorted(names) if name in FILTER_FIELDS}
         return {**{name: FILTER_FIELDS[name] for name in FILTER_FIELDS}, **more, **kept}
 
-    def clean(self) -> dict[str, Any]:
-        """A clause on a fact that nobody knows is named, not dropped."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for fact in rows_of(self.data).values():
-            if fact not in self.known_facts:
-                self.add_error("add_fact", _("There is no filter field “%(name)s”.") % {"name": fact[:60]})
-        return cleaned
 
-    def filters(self) -> list[Any]:
-        """The clauses."""
-        return [self.cleaned_data[name] for name in self.clause_names]
-
-    def leave_unchecked(self, added: bool) -> Any:
-        """Show what was typed without judging it yet: a clause or an output was just added or removed."""
-        self._errors = forms.utils.ErrorDict()
-        widget: Any = self.fields[self.clause_names[-1] if added and self.clause_names else "add_fact"].widget
-        target = widget.widgets[0] if hasattr(widget, "widgets") else widget
-        target.attrs |= {"autofocus": True}
-        return self
-
-
-class TaskForm(ClausesMixin):
+class TaskForm(FiltersForm):
     """A task; what it asks becomes a new version when it differs."""
 
     title = forms.CharField(label=_("Title"), max_length=80)
@@ -230,7 +194,7 @@ class TaskForm(ClausesMixin):
             fields[name] = WholeNumberField(
                 label=LIMIT_LABELS[name], min_value=low, max_value=high, initial=getattr(Limits(), name)
             )
-        self.add_clauses(owner, newest.filters if newest is not None else [])
+        self.add_filters(owner, newest.filters if newest is not None else [])
         heads = ["title", "key", "tenant", "enabled", "description", "position", "applies_to"]
         if not editor.tenant.is_system:
             heads.remove("tenant")
@@ -316,7 +280,7 @@ class LabelForm(forms.Form):
         choices.choices = [("", _("Take the label away")), *((str(number), str(number)) for number in numbers)]
 
 
-class OverrideForm(ClausesMixin):
+class OverrideForm(FiltersForm):
     """The prompt and the filters of one tenant."""
 
     own_prompt = forms.BooleanField(label=_("Own prompt"), required=False)
@@ -328,7 +292,7 @@ class OverrideForm(ClausesMixin):
 
     def __init__(self, *args: Any, owner: Tenant, stored: AITaskVersion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.add_clauses(owner, stored.filters)
+        self.add_filters(owner, stored.filters)
         self.sections = [
             (_("Prompt"), ["own_prompt", "system_template", "user_template"]),
             (_("Filters"), ["own_filters", *self.clause_names, "add_fact"]),

@@ -16,7 +16,7 @@ from aiassistant.library.reach import may_change
 from aiassistant.library.selectors import production_of
 from audit.services import changes
 from core.errors import Conflict, InvalidInput
-from core.moves import move
+from core.moves import move, switch
 from core.names import demand_name
 from core.validation import cleaned
 from tenants.models import Tenant
@@ -142,9 +142,7 @@ def set_label(*, task: AITask, name: str, number: int | None, seen: int | None, 
 @transaction.atomic
 def set_tasks_enabled(*, tasks: Iterable[AITask], enabled: bool, editor: User) -> int:
     """The switch of the owner: a task that is off runs for nobody. Returns how many were not so before."""
-    found = [task for task in _locked(tasks, editor) if task.enabled != enabled]
-    rows = AITask.objects.filter(pk__in=[task.pk for task in found], enabled=not enabled)
-    move(rows, expect=len(found), enabled=enabled, version=F("version") + 1)
+    found = switch(_locked(tasks, editor), "enabled", enabled)
     for task in found:
         record(task, editor, "ai_task.enabled" if enabled else "ai_task.disabled")
     return len(found)

@@ -23,10 +23,10 @@ from aiassistant.library.reach import may_override, policy_of, tasks_of
 from aiassistant.library.selectors import production_of
 from aiassistant.library.tables import TenantTaskTable
 from aiassistant.library.tasks import ask_for_month
-from aiassistant.library.views import clause_moved
-from aiassistant.rails.money import money_text
 from core.bulk import BulkMixin
-from core.pages import ConfirmPage, FormPage, ListPage, Page, Text
+from core.money import money_text
+from core.pages import ConfirmPage, ListPage, Page, Text
+from jobs.clauses import ClausesPage
 from tenants.pages import TenantFormPage, TenantPage
 
 TAB = "aitasks:tenant"
@@ -188,7 +188,7 @@ class OfTask(TenantPage):
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
 
 
-class Override(OfTask, FormPage):
+class Override(OfTask, ClausesPage):
     """Own prompt, own filters, or both."""
 
     form_class = OverrideForm
@@ -221,14 +221,6 @@ class Override(OfTask, FormPage):
         moved = own is not None and running is not None and own.base_id != running.pk
         warning = _("The library has a newer version. Save again to rest on it, or drop the override.") if moved else ""
         return {"intro": intro, "warning": warning}
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Save, or show the form with a clause more or less."""
-        again = clause_moved(request)
-        if again is None:
-            return super().post(request, *args, **kwargs)
-        form = self.form_class(again, **self.form_arguments())
-        return self.show_form(form.leave_unchecked("add_clause" in again))
 
     def save(self, form: Any) -> HttpResponseBase:
         """Through the service."""

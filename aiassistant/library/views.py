@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.functional import cached_property
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from aiassistant.kind import AIKind
 from aiassistant.library.comparing import compared
 from aiassistant.library.forms import LabelForm, TaskForm, initial_of
 from aiassistant.library.listing import TaskFilter
@@ -26,13 +27,11 @@ from aiassistant.library.services import archive_tasks, restore_version, save_ta
 from aiassistant.library.tables import TaskTable, VersionTable
 from aiassistant.library.templates import GENERATED, TRANSCRIPT, TRUSTED, UNTRUSTED
 from aiassistant.playground.forms import TrialForm
-from core.bulk import BulkMixin
+from core.bulk import DISABLE, ENABLE, BulkMixin
 from core.errors import Conflict, InvalidInput
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text, whole
-from jobs.form_fields import with_clause, without_clause
+from jobs.clauses import ClausesPage
 
-# The kind of job that asks tasks, as settings.JOB_KINDS names it.
-KIND = "aiassistant"
 TITLE = gettext_lazy("AI Tasks")
 ROOT: Crumbs = [
     (gettext_lazy("Administration"), None),
@@ -48,8 +47,8 @@ class TaskList(ListPage):
     table_class = TaskTable
     filterset_class = TaskFilter
     bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus", "danger": True},
+        ENABLE,
+        {**DISABLE, "danger": True},
         {"name": "archive", "label": gettext_lazy("Archive"), "icon": "trash", "danger": True},
     ]
 
@@ -160,7 +159,7 @@ class OneTask(Page):
             raise PermissionDenied(_("This task is of the library: the platform's administrators change it."))
 
 
-class TaskPage(OneTask, FormPage):
+class TaskPage(OneTask, ClausesPage):
     """Add and edit; who may only look sees the same without buttons."""
 
     form_class = TaskForm
@@ -199,22 +198,27 @@ class TaskPage(OneTask, FormPage):
                 "form_action": reverse("aitasks:task", args=[self.task.pk]),
             }
             if user.has(Permission.JOBS_EDIT):
-                asked = urlencode({"kind": KIND, "tasks": self.task.pk})
+                asked = urlencode({"kind": AIKind.key, "tasks": self.task.pk})
                 shown["history_url"] = f"{reverse('jobs:backfill')}?{asked}"
             labels = TaskLabel.objects.filter(task=self.task).select_related("points_to").order_by("name")
             shown |= {"labels": labels, "newest": self.newest}
         return shown
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Save; adding and removing a clause only shows the form again, with all that was typed."""
+        """As of any form with clauses, for those who may change the task."""
         if not viewer(request).has(Permission.AI_TASKS_EDIT):
             raise PermissionDenied(viewer(request).lacking(Permission.AI_TASKS_EDIT))
         self.demand_reach()
-        again = clause_moved(request)
-        if again is None:
-            return super().post(request, *args, **kwargs)
-        form = self.form_class(again, **self.form_arguments())
-        return self.show_form(form.leave_unchecked("add_clause" in again))
+        return super().post(request, *args, **kwargs)
+
+    def moved(self) -> QueryDict | None:
+        """Outputs are added and removed in the same way."""
+        posted = self.request.POST
+        if "remove_output" in posted:
+            return without_row(posted, posted["remove_output"])
+        if "add_output" in posted:
+            return with_row(posted)
+        return super().moved()
 
     def save(self, form: Any) -> HttpResponseBase:
         """Through the service."""
@@ -230,19 +234,6 @@ class TaskPage(OneTask, FormPage):
         )
         messages.success(self.request, _("The task “%(name)s” was saved.") % {"name": task.title})
         return redirect("aitasks:task", pk=task.pk)
-
-
-def clause_moved(request: HttpRequest) -> Any:
-    """What was posted with a clause or an output more or less; None when something else was asked for."""
-    if "remove_output" in request.POST:
-        return without_row(request.POST, request.POST["remove_output"])
-    if "add_output" in request.POST:
-        return with_row(request.POST)
-    if "remove_clause" in request.POST:
-        return without_clause(request.POST, request.POST["remove_clause"])
-    if "add_clause" in request.POST:
-        return with_clause(request.POST, request.POST.get("add_fact", ""))
-    return None
 
 
 class VersionList(OneTask, ListPage):

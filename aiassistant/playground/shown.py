@@ -13,8 +13,8 @@ from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITaskVersion
 from aiassistant.playground.models import PlaygroundRun
 from aiassistant.playground.results import CURRENT, DRAFT, SIDES, Side, differing, names_of
-from aiassistant.rails.money import money_number, sums_text
 from conversations.models import Call
+from core.money import money_number, sums_text
 
 LOOKS = {"completed": "ok", "failed": "error"}
 

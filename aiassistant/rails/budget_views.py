@@ -22,7 +22,7 @@ from aiassistant.rails.places import ROOT, USAGE
 from aiassistant.rails.selectors import budgets_for
 from aiassistant.rails.tables import BudgetTable
 from aiassistant.rails.watching import paces
-from core.bulk import BulkMixin
+from core.bulk import DELETE, DISABLE, ENABLE, BulkMixin
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Page, Text
 from tenants.selectors import visible_tenants
 
@@ -35,11 +35,7 @@ class BudgetList(ListPage):
     title = TITLE
     table_class = BudgetTable
     filterset_class = BudgetFilter
-    bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"},
-        {"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True},
-    ]
+    bulk_actions = [ENABLE, DISABLE, DELETE]
 
     def breadcrumbs(self) -> Crumbs:
         """Below usage and cost."""

@@ -6,18 +6,18 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.permissions import Permission
 from aiassistant.rails.models import MAX_RATE, Budget, TenantRate
-from aiassistant.rails.money import money_text
 from aiassistant.rails.selectors import budgets_for
 from aiassistant.rails.watching import paces
 from audit.services import append, changes
 from core.errors import Conflict, InvalidInput
-from core.moves import move
+from core.money import money_text
+from core.moves import move, switch
 from tenants.models import Tenant
 from tenants.selectors import visible_tenants
 
@@ -81,9 +81,7 @@ def delete_budgets(*, budgets: Iterable[Budget], editor: User) -> int:
 @transaction.atomic
 def set_enabled(*, budgets: Iterable[Budget], enabled: bool, editor: User) -> int:
     """Enable or disable budgets that the editor may change; return how many were not so before."""
-    found = [budget for budget in _locked(budgets, editor) if budget.enabled != enabled]
-    rows = Budget.objects.filter(pk__in=[budget.pk for budget in found], enabled=not enabled)
-    move(rows, expect=len(found), enabled=enabled, version=F("version") + 1)
+    found = switch(_locked(budgets, editor), "enabled", enabled)
     for budget in found:
         _append(budget, editor, "ai_budget.enabled" if enabled else "ai_budget.disabled")
     return len(found)

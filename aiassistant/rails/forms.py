@@ -12,8 +12,8 @@ from accounts.models import User
 from aiassistant.library.models import AITask
 from aiassistant.models import AIEngine
 from aiassistant.rails.models import Budget
-from aiassistant.rails.money import MICRO
 from core.forms import EnableField, VersionedForm, WholeNumberField
+from core.money import MICRO
 from tenants.models import Tenant
 from tenants.selectors import tenants_to_offer, visible_tenants
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 from aiassistant.executing.models import Execution
 from aiassistant.rails.budgets import amount_text
 from aiassistant.rails.models import Budget
-from aiassistant.rails.money import money_cell, money_text, share
 from aiassistant.rails.watching import Pace
+from core.money import money_cell, money_text, share
 from core.tables import (
     ActionsColumn,
     NumberColumn,

@@ -25,7 +25,6 @@ from aiassistant.rails import selectors
 from aiassistant.rails.budgets import amount_text
 from aiassistant.rails.charts import DayValue, chart_of
 from aiassistant.rails.filters import ExecutionFilter, tasks_for
-from aiassistant.rails.money import MICRO, money_cell, share, sums_text
 from aiassistant.rails.places import EXECUTIONS, ROOT, USAGE
 from aiassistant.rails.selectors import Ended, Spent, budgets_for
 from aiassistant.rails.tables import ExecutionTable
@@ -35,6 +34,7 @@ from conversations.models import Call
 from conversations.selectors import call_for, may_read
 from core.exports import csv_response
 from core.ids import uuids
+from core.money import MICRO, money_cell, share, sums_text
 from core.pages import Crumbs, ListPage, Page, Text, whole
 from tenants.selectors import visible_tenants
 

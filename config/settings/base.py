@@ -288,16 +288,30 @@ QUEUE_READERS = "jobs.reading.readings_for"
 # Values that differ whenever what readers do has changed, so that unchanged pages of queues cost next to nothing.
 QUEUE_READERS_PULSE = "jobs.pulse.pulse_of_all"
 # What apps bring with them for all tenants: functions that ``bootstrap`` calls each time; they add what is missing.
-BOOTSTRAP_LOADERS = {"ai_tasks": "aiassistant.library.seeding.load_library"}
+BOOTSTRAP_LOADERS = {
+    "ai_tasks": "aiassistant.library.seeding.load_library",
+    "talk_fields": "transcription.talk_fields.load_talk_fields",
+}
 # Who uses which custom field: functions from ids of fields to the uses of each. A field in use is not deleted.
 CUSTOM_FIELD_USES = {
     "jobs": "jobs.custom_fields.jobs_using",
     "ai_tasks": "aiassistant.library.selectors.tasks_using",
+    "talk_fields": "transcription.talk_fields.jobs_using",
 }
 # For the audit trail, which stands below the tenants.
 VISIBLE_TENANTS = "tenants.selectors.visible_tenants"
 TENANT_PAGE = "tenants.pages.TenantPage"
-SPEECH_ENGINES = {"native_v2": "transcription.engines.native.NativeSpeechEngine"}
+SPEECH_ENGINES = {
+    "native_v2": "transcription.engines.native.NativeSpeechEngine",
+    "miaop": "transcription.engines.miaop.OfflineTaskEngine",
+    "openai": "transcription.engines.openai.OpenAIAudioEngine",
+    "openai_compatible": "transcription.engines.openai.CompatibleAudioEngine",
+    "deepgram": "transcription.engines.deepgram.DeepgramEngine",
+    "google": "transcription.engines.google.GoogleEngine",
+    "assemblyai": "transcription.engines.assemblyai.AssemblyAIEngine",
+    "azure": "transcription.engines.azure.AzureEngine",
+    "speechmatics": "transcription.engines.speechmatics.SpeechmaticsEngine",
+}
 AI_ENGINES = {
     "offline": "aiassistant.engines.offline.OfflineEngine",
     "openai": "aiassistant.engines.openai.OpenAIEngine",
@@ -330,6 +344,7 @@ LOGGING = {
     "filters": {
         "request_id": {"()": "core.logs.RequestIdFilter"},
         "refusals": {"()": "core.logs.RefusalFilter"},
+        "signed_paths": {"()": "core.logs.SignedPathFilter"},
     },
     "formatters": {
         "line": {"format": "{asctime} {levelname:<7} {name} [{request_id}] {message}", "style": "{"},
@@ -337,10 +352,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env("PARLANCE_LOG_LEVEL", "INFO")},
     "loggers": {
-        "django.request": {"filters": ["refusals"]},
+        "django.request": {"filters": ["refusals", "signed_paths"]},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "celery.app.trace": {"level": "WARNING"},
-        # A line for each request to an engine.
+        # Lines for each request to an engine.
+        "azure": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },

@@ -14,9 +14,9 @@ from conversations.bulk.deeds import DEEDS, TEXT_EVENTS
 from conversations.executions import erase_texts
 from conversations.fields.editing import erase_values
 from conversations.metadata import MAX_TAGS, check_tag
-from conversations.models import Call, Recording
+from conversations.models import Call, Recording, TranscriptionState
 from conversations.selectors import visible_calls
-from conversations.services import retag_calls
+from conversations.services import retag_calls, set_transcription_states
 from conversations.tasks import ask_to_remove
 from conversations.trials import erase_trials
 from core.errors import Conflict
@@ -24,6 +24,8 @@ from queues.events import Event, RecordType
 from queues.services import publish, put_again
 from tenants.doors import current_tenant
 
+# Jobs leave alone what was aborted.
+TAKEN_ANEW = (TranscriptionState.FAILED, TranscriptionState.SKIPPED)
 CHANGED, GONE, AS_IT_WAS = "changed", "gone", "as_it_was"
 
 
@@ -112,6 +114,9 @@ def _process(calls: list[Call], _tag: str) -> list[Call]:
     ids = [call.pk for call in calls]
     if not put_again(tenant=current_tenant(), event=Event.CALL_RECORDING_FINISHED, record_ids=ids):
         raise Conflict(_("No enabled queue collects finished recordings of this organisation."))
+    # What jobs take up anew waits from now on, and not from when they come to it.
+    again = [call.pk for call in calls if call.transcription_state in TAKEN_ANEW]
+    set_transcription_states(states=dict.fromkeys(again, (TranscriptionState.NONE, "")))
     return calls
 
 
@@ -123,6 +128,8 @@ def _analyse(calls: list[Call], _tag: str) -> list[Call]:
             reached += group
     if not reached:
         raise Conflict(_("No enabled queue collects transcripts and threads of this organisation."))
+    # A person has asked: what the sender wanted is over.
+    Call.objects.filter(pk__in=[call.pk for call in reached], ai_on_request=True).update(ai_on_request=False)
     return reached
 
 

@@ -91,11 +91,13 @@ def line_of(user: User, key: Key, custom: CustomField, version: FieldValue | Non
 
 
 def author_text(version: FieldValue) -> str:
-    """Who or what says it: a person, the task with its engine, or an import."""
+    """Who or what says it: a person, the task with its engine, an import, or the words of a transcript."""
     if version.origin == Origin.PERSON:
         return version.author
     if version.origin == Origin.IMPORT:
         return _("Import by %(who)s") % {"who": version.author}
+    if version.origin == Origin.MEASURED:
+        return _("Measured from the transcript of %(engine)s") % {"engine": version.engine}
     named = " · ".join(part for part in (version.task_label, version.engine, version.model) if part)
     return named or str(Origin.AI.label)
 

@@ -4,10 +4,11 @@ import time
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max
 from django.utils import timezone, translation
 
 from audit.services import append
+from core.leases import free, take
 from jobs.bulk_actions.freezing import SLICE, freeze_on
 from jobs.bulk_actions.models import BulkAction, BulkSlice
 from jobs.bulk_actions.registry import ACTIONS, stamp_of
@@ -21,8 +22,7 @@ AT_WORK = (BulkAction.State.FREEZING, BulkAction.State.RUNNING)
 
 def actions_at_work() -> list[str]:
     """Ids of actions that wait for a worker: new ones, and those whose worker died or gave them back."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
-    waiting = BulkAction.objects.filter(free, state__in=AT_WORK).order_by("created_at")
+    waiting = BulkAction.objects.filter(free(), state__in=AT_WORK).order_by("created_at")
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:20]]
 
 
@@ -46,11 +46,7 @@ def work_on(action_id: str) -> None:
 
 
 def _claim(action_id: str) -> BulkAction | None:
-    now = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    lease = now + timedelta(seconds=LEASE_S)
-    claimed = BulkAction.objects.filter(free, pk=action_id, state__in=AT_WORK)
-    if not claimed.update(lease_until=lease, fence=F("fence") + 1):
+    if not take(BulkAction.objects.filter(pk=action_id, state__in=AT_WORK), LEASE_S):
         return None
     return BulkAction.objects.select_related("user").get(pk=action_id)
 

@@ -72,10 +72,13 @@ def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def sums_of(hours: int, tenants: QuerySet[Tenant] | None = None) -> Sums:
-    """The numbers of the hour that has begun and the ``hours`` before it, of all tenants or of some; one query."""
+def sums_of(hours: int, tenants: QuerySet[Tenant] | None = None, **only: Any) -> Sums:
+    """The numbers of the hour that has begun and the ``hours`` before it, of all tenants or of some; one query.
+
+    ``only`` are further conditions on figures.
+    """
     rows = Figure.objects.filter(
-        _whose(tenants), grain=Figure.Grain.HOUR, at__gte=hour_of(timezone.now()) - timedelta(hours=hours)
+        _whose(tenants), grain=Figure.Grain.HOUR, at__gte=hour_of(timezone.now()) - timedelta(hours=hours), **only
     )
     return _summed(rows)
 

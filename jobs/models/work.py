@@ -45,7 +45,12 @@ class Run(models.Model):
 
 
 class Pass(models.Model):
-    """One bounded sweep of a job over its due records. At most one runs per job and slot."""
+    """One bounded sweep of a job over its due records. At most one runs per job and slot.
+
+    Each place of the job's engines has ``SLOTS`` slots of its own, those of the first place first.
+    """
+
+    SLOTS = 16
 
     class State(models.TextChoices):
         """running → (stopping →) finished; a pass whose heart stopped is found and marked crashed.
@@ -84,6 +89,16 @@ class Pass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.pk}"
+
+    @property
+    def place(self) -> int:
+        """Of the job's engines the one that this pass works with, from 0."""
+        return self.slot // self.SLOTS
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the first of its place: the others only help."""
+        return self.slot % self.SLOTS == 0
 
     @property
     def remaining(self) -> int:
@@ -151,6 +166,8 @@ class Record(models.Model):
     wait = models.CharField(max_length=16, choices=Wait, default=Wait.NONE, blank=True)
     reference = models.CharField(_("our reference"), max_length=80, blank=True)
     remote: Any = models.JSONField(null=True)
+    # Of the engines of its job the one that is at it, from 0 (ADR 0022).
+    place = models.SmallIntegerField(_("place in the list of engines"), default=0, db_default=0)
     last_error = models.CharField(_("last error"), max_length=500, blank=True)
     # The key of the ErrorSignature of the last error; empty without one.
     signature = models.CharField(_("error signature"), max_length=12, blank=True, default="", db_default="")
@@ -180,6 +197,12 @@ class Record(models.Model):
                 condition=models.Q(state="in_progress") & ~models.Q(stage="new"),
                 name="record_begun_in_lane",
             ),
+            models.Index(
+                fields=["job", "tenant", "lane", "next_at"],
+                condition=models.Q(state="in_progress", place__gt=0),
+                name="record_passed_on",
+            ),
+            models.Index(fields=["job", "place", "-id"], condition=models.Q(place__gt=0), name="record_by_place"),
             models.Index(fields=["job", "state", "-id"], name="record_list"),
             models.Index(fields=["record_id"], name="record_by_object"),
             models.Index(

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import orjson
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from psycopg.errors import DeadlockDetected
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.figures.counting import count_changes
-from jobs.kinds import KindSession, Troubled, kind_of
+from jobs.kinds import Claimed, KindSession, Troubled, kind_of
 from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
 from jobs.passes.changes import Change, after, held, limits_of, under_reference
 from jobs.signatures import signature_of
@@ -33,6 +34,7 @@ UPDATE jobs_record AS r SET
     state = v.state, stage = v.stage, reason = v.reason, wait = v.wait,
     next_at = statement_timestamp() + make_interval(secs => v.delay), lease_until = NULL, crashes = 0,
     uploads = v.uploads, attempts = v.attempts, checks = v.checks, errors = v.errors, reference = v.reference,
+    place = v.place,
     check_times = CASE WHEN v.checks > r.checks THEN r.check_times[greatest(cardinality(r.check_times) - 58, 1):]
         || (extract(epoch FROM statement_timestamp()) * 1000)::bigint ELSE r.check_times END,
     remote = v.remote::jsonb, last_error = v.last_error, signature = v.signature,
@@ -40,9 +42,9 @@ UPDATE jobs_record AS r SET
     mark_due = NOT v.shown AND (r.mark_due OR v.state <> 'in_progress'),
     finished_at = CASE WHEN v.state = 'in_progress' THEN NULL ELSE statement_timestamp() END
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::int[],
-    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[])
-    AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, last_error,
-        signature, shown)
+    %s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bool[])
+    AS v(id, fence, state, stage, reason, wait, delay, uploads, attempts, checks, errors, reference, remote, place,
+        last_error, signature, shown)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
 RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
     extract(epoch FROM r.first_processed_at - r.created_at)::float8,
@@ -51,7 +53,7 @@ RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
 """
 
 INTENT = """
-UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference,
+UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference, place = %s,
     uploaded_at = coalesce(r.uploaded_at, statement_timestamp())
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v(id, fence, reference)
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
@@ -59,17 +61,26 @@ RETURNING r.id
 """
 
 
-def write_intents(changes: Sequence[tuple[int, int, str]]) -> set[int]:
+def write_intents(changes: Sequence[tuple[int, int, str]], place: int) -> set[int]:
     """Commit (record, fence, reference) before the upload: after a crash the provider knows the reference (R7).
 
-    Returns the records that are still ours.
+    The records are then at ``place``. Returns those that are still ours.
     """
     if not changes:
         return set()
     ids, fences, references = (list(column) for column in zip(*sorted(changes), strict=True))
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(INTENT, [ids, fences, references])
+        cursor.execute(INTENT, [place, ids, fences, references])
         return {row[0] for row in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A record as it was claimed, the reference under which it is to be uploaded, and why it changes its place if so."""
+
+    record: Claimed
+    reference: str
+    moved: str = ""
 
 
 class ChangeWriter:
@@ -104,6 +115,30 @@ class ChangeWriter:
         taken_away = {change.record.id for change in changes} - {change.record.id for change in written}
         self._discard_orphans([change for change in changes if change.record.id in taken_away])
         return written
+
+    def begin(self, intents: Sequence[Intent], place: int) -> set[int]:
+        """Commit the intents before anything is sent; return the records that are still ours.
+
+        A reference that another engine may know is left to the clean-up, and a change of the place to the timeline.
+        """
+        with transaction.atomic():
+            ours = write_intents([(one.record.id, one.record.fence, one.reference) for one in intents], place)
+            mine = [one for one in intents if one.record.id in ours]
+            left = [one.record for one in mine if one.record.reference not in ("", one.reference)]
+            self._discard([(record.tenant_id, under_reference(record.reference)) for record in left])
+            now = timezone.now()
+            RecordEvent.objects.bulk_create(
+                RecordEvent(
+                    record_id=one.record.id,
+                    generation=one.record.generation,
+                    at=now,
+                    step="passed_on",
+                    detail=one.moved[:500],
+                )
+                for one in mine
+                if one.moved
+            )
+        return ours
 
     def _apply_together(self, quiet: list[Change], batch: list[tuple[Tenant, list[Change]]]) -> list[Change] | None:
         """All in one transaction: what is public is written once, whatever the number of tenants.
@@ -212,7 +247,7 @@ class ChangeWriter:
             for c in ours
             if c.severity
         )
-        self._discard([(c, remote) for c in ours for remote in c.discard])
+        self._discard([(c.record.tenant_id, remote) for c in ours for remote in c.discard])
         release(
             keys=[(c.record.id, c.record.generation) for c in ours if c.final and c.state != Record.State.COMPLETED]
         )
@@ -227,16 +262,16 @@ class ChangeWriter:
             ignore_conflicts=True,
         )
 
-    def _discard(self, remotes: Sequence[tuple[Change, dict[str, object]]]) -> None:
+    def _discard(self, remotes: Sequence[tuple[uuid.UUID, dict[str, object]]]) -> None:
         Cleanup.objects.bulk_create(
             Cleanup(
                 kind=self.job.kind,
                 settings=self.kind.cleanup_settings(self.job.settings, remote),
-                tenant_id=change.record.tenant_id,
+                tenant_id=tenant_id,
                 remote=remote,
                 due_at=Now(),
             )
-            for change, remote in remotes
+            for tenant_id, remote in remotes
         )
 
     def _discard_orphans(self, lost: list[Change]) -> None:
@@ -247,7 +282,7 @@ class ChangeWriter:
         holders = Record.objects.filter(pk__in=[c.record.id for c in sent], state=Record.State.IN_PROGRESS)
         alive = set(holders.values_list("pk", "generation", "reference"))
         orphans = [c for c in sent if (c.record.id, c.record.generation, c.record.reference) not in alive]
-        self._discard([(c, c.remote or under_reference(c.record.reference)) for c in orphans])
+        self._discard([(c.record.tenant_id, c.remote or under_reference(c.record.reference)) for c in orphans])
 
 
 def _unanswered(change: Change) -> bool:
@@ -299,6 +334,7 @@ def _row(change: Change) -> tuple[object, ...]:
         change.errors,
         change.reference,
         orjson.dumps(change.remote).decode() if change.remote is not None else None,
+        change.place,
         change.last_error[:500],
         signature_of(change.last_error)[0],
     )

@@ -6,7 +6,20 @@ from typing import Any
 
 from core.circuits import FIRST_PAUSE_S
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
-from jobs.kinds import Claimed, Finished, Hold, NotSent, Outcome, PutOff, Refuse, StillPending, Submitted, Troubled
+from jobs.kinds import (
+    Claimed,
+    Finished,
+    GoTo,
+    Hold,
+    NotSent,
+    Onward,
+    Outcome,
+    PutOff,
+    Refuse,
+    StillPending,
+    Submitted,
+    Troubled,
+)
 from jobs.models import JobDefinition, LogEntry, Record
 from jobs.passes import waiting
 
@@ -15,6 +28,10 @@ MAX_UPLOADS = 2
 ENGINE_PAUSE_S = 30.0
 TENANT_PAUSE_S = 300.0
 REFERENCE = "reference"
+# For good and at one engine alone: another one may do it. RATE says only "later", and CONFIG pauses the engine.
+PASSED_ON = frozenset({ErrorClass.INPUT, ErrorClass.OUTPUT, ErrorClass.LOST, ErrorClass.TRANSIENT})
+# Codes of errors that would be the same at every engine: it is our storage that failed.
+OURS = frozenset({"audio_unavailable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,7 @@ class Change:
     errors: int = 0
     reference: str = ""
     remote: dict[str, Any] | None = None
+    place: int = 0
     last_error: str = ""
     step: str = ""
     detail: str = ""
@@ -91,6 +109,7 @@ def _start(record: Claimed) -> Change:
         errors=record.errors,
         reference=record.reference,
         remote=record.remote,
+        place=record.place,
     )
 
 
@@ -153,8 +172,15 @@ def in_time(change: Change, limits: Limits, now: datetime) -> Change:
 
 
 def put_off(record: Claimed, verdict: PutOff) -> Change:
-    """The tenant's rate of this kind of work is used up for now."""
-    return postponed(record, Record.Wait.RATE_TENANT, verdict.delay_s)
+    """The tenant's rate of this kind of work is used up for now, or what else the verdict names."""
+    return postponed(record, Record.Wait(verdict.wait), verdict.delay_s)
+
+
+def routed(record: Claimed, verdict: GoTo) -> Change:
+    """The record is for another engine of its job: it is due there at once."""
+    change = _start(record)
+    change.place, change.step, change.detail = verdict.place, "routed", verdict.detail
+    return change
 
 
 def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
@@ -174,8 +200,41 @@ def parked(record: Claimed, outcome: Troubled | NotSent) -> Change:
     return change
 
 
-def after(record: Claimed, outcome: Outcome, *, limits: Limits, weight_s: float, jitter: float) -> Change:
-    """What ``outcome`` makes of the record."""
+def after(
+    record: Claimed,
+    outcome: Outcome,
+    *,
+    limits: Limits,
+    weight_s: float,
+    jitter: float,
+    onward: Onward | None = None,
+) -> Change:
+    """What ``outcome`` makes of the record; ``onward`` is where it goes on when the engine fails it for good."""
+    change = _after(record, outcome, limits, weight_s, jitter)
+    if onward is None or change.state != Record.State.FAILED or not _may_pass_on(outcome):
+        return change
+    return _passed_on(change, onward)
+
+
+def _may_pass_on(outcome: Outcome) -> bool:
+    """Whether a failure is one of this engine; that no result came after the last check is one, too."""
+    if isinstance(outcome, Troubled):
+        return outcome.error.error_class in PASSED_ON and outcome.error.code not in OURS
+    return isinstance(outcome, StillPending)
+
+
+def _passed_on(change: Change, onward: Onward) -> Change:
+    """Not an end but a beginning at the next engine, in the same generation: what was reserved stays reserved."""
+    change.state, change.stage, change.reason = Record.State.IN_PROGRESS, Record.Stage.NEW, ""
+    change.place, change.reference = onward.place, ""
+    change.uploads = change.attempts = change.checks = 0
+    change.last_error = change.detail
+    change.step, change.detail = "passed_on", f"{onward.words}: {change.detail}"
+    change.severity = LogEntry.Severity.WARNING
+    return change
+
+
+def _after(record: Claimed, outcome: Outcome, limits: Limits, weight_s: float, jitter: float) -> Change:
     change = _start(record)
     if isinstance(outcome, Submitted):
         change.stage, change.remote, change.uploads = Record.Stage.CHECKING, outcome.remote, record.uploads + 1

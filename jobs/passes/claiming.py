@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from jobs.kinds import Claimed, kind_of
+from jobs.kinds import Claimed, Span, kind_of
 from jobs.models import JobDefinition, RecordEvent, Run
 from jobs.passes.turns import Turns, in_turns
 
@@ -62,7 +62,7 @@ WITH ranked AS (
     UPDATE jobs_record SET state = 'in_progress', stage = 'new', generation = generation + 1, fence = fence + 1,
         reason = '', wait = '', uploads = 0, attempts = 0, checks = 0, errors = 0, crashes = 0, reference = '',
         remote = NULL, last_error = '', signature = '', lease_until = NULL, finished_at = NULL, uploaded_at = NULL,
-        next_at = statement_timestamp(), lane = 0,
+        next_at = statement_timestamp(), lane = 0, place = 0,
         run_id = %(run)s, mark_due = true
     WHERE id = ANY(ARRAY(
         SELECT id FROM jobs_record
@@ -100,6 +100,7 @@ WITH ranked AS (
         SELECT id, row_number() OVER (ORDER BY next_at) AS place FROM jobs_record
         WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND lane = lanes.lane
             AND state = 'in_progress' AND next_at <= statement_timestamp()
+            AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking')
             AND NOT (crashes >= 2 OR (crashes = 1 AND lease_until IS NOT NULL))
         ORDER BY next_at LIMIT busy.portion
     ) AS due
@@ -118,7 +119,7 @@ WHERE id = ANY(ARRAY(
         AND state = 'in_progress' AND next_at <= statement_timestamp()
     ORDER BY id FOR UPDATE SKIP LOCKED))
 RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts, checks, errors, crashes,
-    reference, record_type, uploaded_at, remote::text
+    reference, record_type, uploaded_at, place, remote::text
 """
 
 # While backfill is held back, of its lane only what is under way is claimed.
@@ -127,6 +128,10 @@ CLAIM_LIVE = CLAIM.replace("(VALUES (0::smallint), (1::smallint))", "(VALUES (0:
 CLAIM_UNDER_WAY = CLAIM.replace("state = 'in_progress'", "state = 'in_progress' AND stage <> 'new'")
 TENANTS_UNDER_WAY = BUSY_TENANTS.replace("state = 'in_progress'", "state = 'in_progress' AND stage <> 'new'")
 
+# Of later engines of a job only; the index record_passed_on holds just that.
+AT_WORK = "state = 'in_progress'"
+PASSED_ON = "state = 'in_progress' AND place > 0"
+
 # There are hardly ever any; the index record_suspect holds just them.
 SUSPECTS = """
 WITH ranked AS (
@@ -134,6 +139,7 @@ WITH ranked AS (
     WHERE job_id = %(job)s AND state = 'in_progress' AND next_at <= statement_timestamp()
         AND (crashes >= 2 OR (crashes = 1 AND lease_until IS NOT NULL))
         AND (stage <> 'new' OR (NOT %(paused)s AND (lane = 0 OR %(backfill)s)))
+        AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking')
     ORDER BY lane, next_at LIMIT %(count)s
 )
 """ + CLAIM[CLAIM.index("UPDATE jobs_record SET") :]  # noqa: S608 - both parts are constants
@@ -208,32 +214,37 @@ def claim_due(
     suspects: bool = False,
     backfill: bool = True,
     turns: Turns | None = None,
+    span: Span | None = None,
 ) -> list[Claimed]:
     """Claim up to ``count`` due records with a lease and a new fence: live ones before backfill, each fair over tenants.
+
+    Of a job with several engines those of ``span``; what is at an engine itself is left to that.
 
     A record whose lease ran out instead of being given back counts one crash. Records at hand when a worker died for
     the second time are suspects: they are claimed only when asked for, so that the caller can take them one by one.
     Of a paused job only what is under way is claimed, and without ``backfill`` so it is of that lane.
     """
-    turns = turns or Turns()
+    turns, span = turns or Turns(), span or Span()
     paused = job.paused_at is not None
     if suspects:
-        return _claim(SUSPECTS, job, run, {"count": count, "paused": paused, "backfill": backfill})
+        return _claim(SUSPECTS, job, run, {"count": count, "paused": paused, "backfill": backfill}, span)
     if paused:
-        return _claim_in_turns(CLAIM_UNDER_WAY, TENANTS_UNDER_WAY, job, run, count, turns)
+        return _claim_in_turns(CLAIM_UNDER_WAY, TENANTS_UNDER_WAY, job, run, count, turns, span)
     if backfill:
-        return _claim_in_turns(CLAIM, BUSY_TENANTS, job, run, count, turns)
-    live = _claim_in_turns(CLAIM_LIVE, BUSY_TENANTS, job, run, count, turns)
-    return live + _claim_in_turns(CLAIM_UNDER_WAY, TENANTS_UNDER_WAY, job, run, count - len(live), turns)
+        return _claim_in_turns(CLAIM, BUSY_TENANTS, job, run, count, turns, span)
+    live = _claim_in_turns(CLAIM_LIVE, BUSY_TENANTS, job, run, count, turns, span)
+    return live + _claim_in_turns(CLAIM_UNDER_WAY, TENANTS_UNDER_WAY, job, run, count - len(live), turns, span)
 
 
 def _claim_in_turns(
-    statement: str, tenants: str, job: JobDefinition, run: Run, count: int, turns: Turns
+    statement: str, tenants: str, job: JobDefinition, run: Run, count: int, turns: Turns, span: Span
 ) -> list[Claimed]:
     claimed: list[Claimed] = []
+    if span.first:
+        statement, tenants = statement.replace(AT_WORK, PASSED_ON), tenants.replace(AT_WORK, PASSED_ON)
 
     def claim(portion: dict[str, Any]) -> list[uuid.UUID]:
-        found = _claim(statement, job, run, portion)
+        found = _claim(statement, job, run, portion, span)
         claimed.extend(found)
         return [record.tenant_id for record in found]
 
@@ -241,8 +252,9 @@ def _claim_in_turns(
     return claimed
 
 
-def _claim(statement: str, job: JobDefinition, run: Run, portion: dict[str, Any]) -> list[Claimed]:
-    values = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, **portion}
+def _claim(statement: str, job: JobDefinition, run: Run, portion: dict[str, Any], span: Span) -> list[Claimed]:
+    reach = {"at": span.at, "first": span.first, "last": span.last}
+    values = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, **reach, **portion}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, values)
         claimed = [_claimed(row) for row in cursor.fetchall()]
@@ -267,8 +279,8 @@ def _deaths(number: int) -> str:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    *columns, record_type, uploaded_at, remote = row
-    columns += [json.loads(remote) if remote else None, uploaded_at, record_type]
+    *columns, record_type, uploaded_at, place, remote = row
+    columns += [json.loads(remote) if remote else None, uploaded_at, record_type, place]
     return Claimed(*columns)
 
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from jobs.kinds import Span
 from jobs.models import DataSource, JobDefinition, Pass, Record, Schedule
 from jobs.workers.models import DEAD_AFTER
 
 # A pass takes what is due within half a second while it has room; what is due for longer than this has nobody.
 WAITED_S = 1.0
-MOST_PASSES = 16
 SOON_S = 1.0
 
 # Processes of living workers, and passes that occupy one. One process stays free: for the tick, and for other jobs.
@@ -28,7 +29,8 @@ SELECT coalesce((SELECT sum(processes) FROM jobs_worker
 """
 OVERDUE = """
 SELECT EXISTS (SELECT FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress'
-        AND next_at <= statement_timestamp() - make_interval(secs => %(waited)s))
+        AND next_at <= statement_timestamp() - make_interval(secs => %(waited)s)
+        AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking'))
     OR (%(queue)s::bigint IS NOT NULL AND EXISTS (
         SELECT FROM queues_queueitem AS item JOIN queues_processingqueue AS queue ON queue.id = item.queue_id
         WHERE item.queue_id = %(queue)s AND NOT queue.paused
@@ -48,20 +50,23 @@ class Share:
         return self.of == 1 or tenant_id.int % self.of == self.place
 
 
-def slots_for(job: JobDefinition) -> int:
-    """Up to which number of slots a pass of the job may begin now: one, or more when the passes at work need help."""
-    if not Pass.objects.filter(job=job, state=Pass.State.RUNNING).exists():
+def slots_for(job: JobDefinition, span: Span | None = None) -> int:
+    """How many slots of its place a pass of the job may choose from now: one, or more when those at work need help."""
+    span = span or Span()
+    if not _running(job.pk, span.at).exists():
         return 1
-    return MOST_PASSES if processes_left() > 1 and _work_waits(job) else 1
+    return Pass.SLOTS if processes_left() > 1 and _work_waits(job, span) else 1
 
 
-def worth_staying(job: JobDefinition) -> bool:
+def worth_staying(job: JobDefinition, span: Span | None = None) -> bool:
     """Whether records become due within a second, sooner than the tick starts a pass, and nobody needs the process.
 
     What is due already does not count: it is not ours to claim.
     """
+    span = span or Span()
     soon = (Now(), Now() + timedelta(seconds=SOON_S))
-    waits = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS, next_at__range=soon)
+    ours = Record.objects.filter(job=job, place__range=(span.first, span.last))
+    waits = ours.filter(state=Record.State.IN_PROGRESS, next_at__range=soon)
     return waits.exists() and processes_left() > 0
 
 
@@ -73,16 +78,23 @@ def processes_left() -> int:
 
 
 def share_of(sweep: Pass) -> Share:
-    """The share of this pass among those of its job that run."""
-    slots = sorted(Pass.objects.filter(job=sweep.job_id, state=Pass.State.RUNNING).values_list("slot", flat=True))
+    """The share of this pass among those of its job and place that run."""
+    slots = sorted(_running(sweep.job_id, sweep.place).values_list("slot", flat=True))
     return Share(slots.index(sweep.slot), len(slots)) if sweep.slot in slots else Share()
 
 
-def _work_waits(job: JobDefinition) -> bool:
+def _running(job_id: int, place: int) -> "QuerySet[Pass]":
+    """Passes of one place of a job."""
+    slots = (place * Pass.SLOTS, (place + 1) * Pass.SLOTS - 1)
+    return Pass.objects.filter(job=job_id, state=Pass.State.RUNNING, slot__range=slots)
+
+
+def _work_waits(job: JobDefinition, span: Span) -> bool:
     """Whether something has been due for a while. Items of the queue that a rate or the schedule holds back do not count."""
     free = job.paused_at is None and job.rate is None and job.tenant_rate is None
     takes = free and job.data_source == DataSource.QUEUE and job.schedule == Schedule.CONTINUOUS
-    queue = job.source_queue_id if takes else None
+    queue = job.source_queue_id if takes and not span.first else None
+    reach = {"at": span.at, "first": span.first, "last": span.last}
     with connection.cursor() as cursor:
-        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue, "waited": WAITED_S})
+        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue, "waited": WAITED_S, **reach})
         return bool(cursor.fetchone()[0])

@@ -8,11 +8,23 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.kinds import Claimed, Go, Hold, KindSession, PutOff, Refuse, Troubled, Verdict
+from jobs.kinds import Claimed, Go, GoTo, Hold, KindSession, PutOff, Refuse, Troubled, Verdict
 from jobs.models import JobDefinition, Record
 from jobs.passes.applying import DATABASE_IS_AWAY
-from jobs.passes.changes import MAX_CRASHES, Change, after, crashed, held, limited, limits_of, overdue, put_off, refused
-from jobs.scopes import scope_of
+from jobs.passes.changes import (
+    MAX_CRASHES,
+    Change,
+    after,
+    crashed,
+    held,
+    limited,
+    limits_of,
+    overdue,
+    put_off,
+    refused,
+    routed,
+)
+from jobs.scopes import OUT_OF_SCOPE, scope_of
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
 
@@ -63,6 +75,8 @@ class Judging:
                     changes.append(limited(record, verdict, timezone.now()))
                 elif isinstance(verdict, PutOff):
                     changes.append(put_off(record, verdict))
+                elif isinstance(verdict, GoTo):
+                    changes.append(routed(record, verdict))
                 else:
                     changes.append(verdict if isinstance(verdict, Change) else refused(record, verdict))
         return ready, changes
@@ -83,14 +97,14 @@ class Judging:
         return verdict if fits else None
 
     def forget(self, record: Claimed) -> None:
-        """The record has ended."""
+        """The record has ended, or is another engine's."""
         self.known.pop(record.id, None)
 
     def _judge(self, tenant: Tenant, group: list[Claimed]) -> list[tuple[Claimed, Verdict | Change]]:
         """Facts and gates of one tenant's records; one that cannot even be loaded spares the others."""
         if not self.scope.holds(tenant):
             detail = "The tenant is outside the access scope of the job"
-            refusal = Refuse(Record.State.SKIPPED, f"{Reason.FILTERED}:access_scope", detail)
+            refusal = Refuse(Record.State.SKIPPED, OUT_OF_SCOPE, detail)
             return [(record, refusal) for record in group]
         try:
             with enter(tenant):

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -18,9 +17,9 @@ from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.circuits.of_pass import OUR_FAULT, Breaker, failed
-from jobs.kinds import Claimed, Go, KindPaused, KindSession, NotSent, Outcome, Troubled, kind_of
+from jobs.kinds import Claimed, Go, KindPaused, KindSession, NotSent, Onward, Outcome, Span, Troubled, kind_of
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
-from jobs.passes.applying import ChangeWriter, write_intents
+from jobs.passes.applying import ChangeWriter, Intent
 from jobs.passes.changes import (
     Change,
     after,
@@ -33,6 +32,7 @@ from jobs.passes.claiming import extend_leases, give_back
 from jobs.passes.crew import processes_left, share_of, slots_for, worth_staying
 from jobs.passes.intake import Intake
 from jobs.passes.judging import Judging
+from jobs.passes.references import mark_in, new_reference
 from jobs.passes.runs import beat, begin_pass, current_run, end_pass, leave_slot, log_once
 from jobs.passes.turns import Turns, weights_of
 from jobs.policy.lanes import held_back, under_way_due
@@ -64,17 +64,23 @@ class InWork:
 
     record: Claimed
     weight_s: float
+    onward: Onward | None
 
 
-def run_pass(job_id: int) -> bool:
-    """Run one pass of the job; return False when there was nothing to do, one is running already, or we are to stop."""
+def run_pass(job_id: int, place: int = 0) -> bool:
+    """Run one pass of the job for what is due at ``place`` of its engines, or at the one that stands in for that.
+
+    Returns False when there was nothing to do, one is running already, or we are to stop.
+    """
     job = JobDefinition.objects.filter(pk=job_id, enabled=True).first()
     if job is None or stopping():
         return False
+    span = kind_of(job).span(job.settings, place)
     try:
         session = kind_of(job).session(
             job.settings,
             job.filters,
+            place=span.at,
             request_timeout_s=job.request_timeout_s,
             conversation_timeout_s=limits_of(job).conversation_s,
         )
@@ -85,10 +91,10 @@ def run_pass(job_id: int) -> bool:
     if breaker.resting or (held_back(job) and not under_way_due(job)):
         return False
     run = current_run(job)
-    sweep = begin_pass(job, run, job.lease_seconds, slots=slots_for(job))
+    sweep = begin_pass(job, run, job.lease_seconds, slots=slots_for(job, span), place=span.at)
     if sweep is None:
         return False
-    runner = PassRunner(job, run, sweep, session, breaker)
+    runner = PassRunner(job, run, sweep, session, breaker, span)
     try:
         with heeding_sigterm():
             runner.run()
@@ -103,8 +109,16 @@ def run_pass(job_id: int) -> bool:
 class PassRunner:
     """The state of one running pass."""
 
-    def __init__(self, job: JobDefinition, run: Run, sweep: Pass, session: KindSession, breaker: Breaker) -> None:
-        self.job, self.run_row, self.sweep, self.session = job, run, sweep, session
+    def __init__(
+        self,
+        job: JobDefinition,
+        run: Run,
+        sweep: Pass,
+        session: KindSession,
+        breaker: Breaker,
+        span: Span | None = None,
+    ) -> None:
+        self.job, self.run_row, self.sweep, self.session, self.span = job, run, sweep, session, span or Span()
         self.breaker = breaker
         self.writer = ChangeWriter(job, run, session)
         self.taking = True
@@ -119,7 +133,7 @@ class PassRunner:
         self.slots = Slots.of_pass(job, session.circuit, session.concurrency)
         self.turns = Turns(weights_of(job.tenant_weights), share=share_of(sweep))
         self.rates = Rates(job, self.turns.weights)
-        self.intake = Intake(job, run, self.rates, self.turns, leads=sweep.slot == 0)
+        self.intake = Intake(job, run, self.rates, self.turns, leads=sweep.leads, span=self.span)
 
     def counters(self) -> dict[str, int]:
         """What the pass has counted so far (domain M5)."""
@@ -179,7 +193,7 @@ class PassRunner:
 
     def _stays(self, loop: asyncio.Runner, until: float) -> bool:
         """Wait a moment, when that is sooner than what the tick would do about records that are due in a second."""
-        if not self.taking or time.monotonic() >= until or not worth_staying(self.job):
+        if not self.taking or time.monotonic() >= until or not worth_staying(self.job, self.span):
             return False
         self.slots.keep(0)
         loop.run(asyncio.sleep(STEP_S))
@@ -241,9 +255,10 @@ class PassRunner:
         """Load and gate what was claimed, commit the intents, then start the provider calls."""
         self.total += len({record.id for record in claimed} - self.waiting)
         changes, fit = self.judging.sort_out(claimed)
-        spent = self.rates.spend([record for record in fit if record.stage == Record.Stage.NEW])
+        new = {record.id for record in fit if _is_new(record)}
+        spent = self.rates.spend([record for record in fit if record.id in new])
         changes += [postponed(later.record, later.wait, later.delay_s) for later in spent.later]
-        begun_before = [record for record in fit if record.stage != Record.Stage.NEW]
+        begun_before = [record for record in fit if record.id not in new]
         ready, ended = self.judging.judge([*spent.now, *begun_before])
         changes += ended
         begun = {record.id for record, _verdict in ready}
@@ -253,18 +268,32 @@ class PassRunner:
 
     def _with_intents(self, ready: list[tuple[Claimed, Go]]) -> list[tuple[Claimed, Go]]:
         """Give each record that is to be uploaded its reference, committed before anything is sent."""
-        named = [
-            (_named(record) if record.stage != Record.Stage.CHECKING else record, verdict) for record, verdict in ready
+        sent = [(record, verdict) for record, verdict in ready if record.stage == Record.Stage.CHECKING]
+        intents = [
+            (Intent(record, self._reference(record), verdict.moved), verdict)
+            for record, verdict in ready
+            if record.stage != Record.Stage.CHECKING
         ]
-        intents = [(r.id, r.fence, r.reference) for r, _verdict in named if r.stage != Record.Stage.CHECKING]
-        ours = write_intents(intents)
-        return [(r, verdict) for r, verdict in named if r.stage == Record.Stage.CHECKING or r.id in ours]
+        ours = self.writer.begin([intent for intent, _verdict in intents], self.span.at)
+        return sent + [
+            (
+                replace(intent.record, stage=Record.Stage.UPLOADING, reference=intent.reference, place=self.span.at),
+                verdict,
+            )
+            for intent, verdict in intents
+            if intent.record.id in ours
+        ]
+
+    def _reference(self, record: Claimed) -> str:
+        """A try after a crash keeps the reference that it had, unless that is known to another engine."""
+        kept = mark_in(record.reference) in ("", self.session.reference_mark)
+        return record.reference if record.reference and kept else new_reference(record, self.session.reference_mark)
 
     def _launch(self, loop: asyncio.Runner, ready: list[tuple[Claimed, Go]]) -> None:
         async def launch() -> None:
             for record, verdict in ready:
                 task = asyncio.get_running_loop().create_task(self._work(record, verdict))
-                self.in_work[task] = InWork(record, verdict.weight_s)
+                self.in_work[task] = InWork(record, verdict.weight_s, verdict.onward)
                 if not self.session.many_requests:
                     self.judging.remember(record, verdict)
 
@@ -318,7 +347,9 @@ class PassRunner:
                 self.session.on_config_error(outcome.error)
                 self.taking = False
             limits, jitter = self.writer.limits, random.random()  # noqa: S311
-            change = after(work.record, outcome, limits=limits, weight_s=work.weight_s, jitter=jitter)
+            change = after(
+                work.record, outcome, limits=limits, weight_s=work.weight_s, jitter=jitter, onward=work.onward
+            )
             changes.append(in_time(change, limits, timezone.now()))
         self._apply(changes)
 
@@ -326,9 +357,10 @@ class PassRunner:
         if not changes:
             return
         for change in self.writer.apply(changes):
-            self.processed += change.final
+            gone = change.final or change.place != change.record.place
+            self.processed += gone
             self.uploaded += change.step == "uploaded"
-            if change.final:
+            if gone:
                 self.waiting.discard(change.record.id)
                 self.judging.forget(change.record)
             else:
@@ -338,21 +370,24 @@ class PassRunner:
         self.breaker.beat()
         self.turns.share = share_of(self.sweep)
         # Who came to help makes room when every process is occupied: for the tick, and for the jobs that wait for one.
-        self.taking = self.taking and (self.sweep.slot == 0 or processes_left() > 0)
+        self.taking = self.taking and (self.sweep.leads or processes_left() > 0)
         extend_leases([work.record for work in self.in_work.values()], self.job.lease_seconds)
         unchanged = JobDefinition.objects.filter(pk=self.job.pk, enabled=True, version=self.job.version)
-        self.taking = self.taking and unchanged.exists() and self.session.usable()
+        self.taking = self.taking and unchanged.exists() and self.session.usable() and self._stands()
         return beat(self.sweep, self.job.lease_seconds, stage=self._stage(), **self.counters())
+
+    def _stands(self) -> bool:
+        """Whether the places that we work for are still those: an engine that works again does its own."""
+        return kind_of(self.job).span(self.job.settings, self.span.at) == self.span
 
     def _stage(self) -> str:
         uploading = sum(work.record.stage != Record.Stage.CHECKING for work in self.in_work.values())
         return "uploading" if uploading else "checking"
 
 
-def _named(record: Claimed) -> Claimed:
-    """The record in stage uploading with our reference; a try after a crash keeps the reference it had."""
-    reference = record.reference or f"parlance-{record.id}-{record.generation}-{uuid.uuid4().hex[:12]}"
-    return replace(record, stage=Record.Stage.UPLOADING, reference=reference)
+def _is_new(record: Claimed) -> bool:
+    """Whether rates count it: what another engine of the job has begun was counted then."""
+    return record.stage == Record.Stage.NEW and record.uploaded_at is None
 
 
 async def _step(tasks: list[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:

@@ -30,12 +30,12 @@ def current_run(job: JobDefinition) -> Run:
     return run
 
 
-def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float, *, slots: int = 1) -> Pass | None:
-    """Start a pass in the lowest free one of the job's first ``slots`` slots, or return None when all are taken.
+def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float, *, slots: int = 1, place: int = 0) -> Pass | None:
+    """Start a pass in the lowest free one of the first ``slots`` slots of a place, or return None when all are taken.
 
     A pass whose heart stopped is marked crashed and occupies none.
     """
-    now = timezone.now()
+    now, first = timezone.now(), place * Pass.SLOTS
     with transaction.atomic():
         # Whether a pass lives is told by one clock, that of the database: a worker's own may be wrong.
         dead = Pass.objects.filter(job=job, state__in=Pass.ALIVE, heartbeat_until__lt=Now())
@@ -48,11 +48,11 @@ def begin_pass(job: JobDefinition, run: Run, heartbeat_s: float, *, slots: int =
                    SELECT %s, %s, slot, 'running', 'starting', %s,
                        statement_timestamp() + make_interval(secs => %s), 0, 0, 0, 0,
                        (SELECT id FROM jobs_worker WHERE id = %s)
-                   FROM generate_series(0, %s - 1) AS slot
+                   FROM generate_series(%s, %s) AS slot
                    WHERE slot NOT IN (SELECT slot FROM jobs_pass WHERE job_id = %s AND state = 'running')
                    ORDER BY slot LIMIT 1
                    ON CONFLICT (job_id, slot) WHERE state = 'running' DO NOTHING RETURNING id""",
-                [run.pk, job.pk, now, heartbeat_s, WORKER_ID, slots, job.pk],
+                [run.pk, job.pk, now, heartbeat_s, WORKER_ID, first, first + slots - 1, job.pk],
             )
             row = cursor.fetchone()
         if row is None:

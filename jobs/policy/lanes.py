@@ -150,8 +150,9 @@ def _oldest(job: JobDefinition, reach: Reach) -> datetime | None:
 
 
 def _can_work(job: JobDefinition) -> bool:
+    kind = kind_of(job)
     try:
-        kind_of(job).session(job.settings, job.filters)
+        kind.session(job.settings, job.filters, place=kind.span(job.settings, 0).at)
     except KindPaused:
         return False
     return True

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from django.db import transaction
 
-from jobs.kinds import kinds
+from jobs.kinds import WAITING, kinds
 from jobs.models import Record
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
@@ -46,7 +46,13 @@ def _show(tenant: Tenant, records: list[Record]) -> int:
         by_kind: dict[str, dict[uuid.UUID, tuple[str, str]]] = defaultdict(dict)
         for record in records:
             if record.pk in still:
-                by_kind[record.job.kind][record.record_id] = (record.state, record.reason)
+                by_kind[record.job.kind][record.record_id] = (_shown(record), record.reason)
         for key, states in by_kind.items():
             kinds()[key].mark(tenant, states)
         return Record.objects.filter(pk__in=still, mark_due=True).update(mark_due=False)
+
+
+def _shown(record: Record) -> str:
+    """Its state; a new generation that nobody has begun waits."""
+    begun = record.state != Record.State.IN_PROGRESS or record.stage != Record.Stage.NEW
+    return record.state if begun else WAITING

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from core.bulk import BulkMixin
+from core.bulk import ENABLE, BulkMixin
 from core.counting import count_text, counted
 from core.pages import ActionPage, ConfirmPage, Crumbs, ListPage, Text
 from jobs.bulk_actions.of_jobs import change_jobs
@@ -64,7 +64,7 @@ class JobList(ListPage):
     filterset_class = JobFilter
     live = True
     bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
+        ENABLE,
         {"name": "start", "label": gettext_lazy("Start"), "icon": "player-play"},
         {"name": "pause", "label": gettext_lazy("Pause"), "icon": "player-pause"},
         {"name": "disable", "label": gettext_lazy("Disable"), "icon": "player-stop", "danger": True},

@@ -15,8 +15,8 @@ from accounts.policy import viewer
 from audit.services import grouped
 from core.errors import Conflict
 from core.pages import Crumbs, FormPage, Text
+from jobs.clauses import ClausesPage
 from jobs.describing import next_runs, starts_shown
-from jobs.form_fields import with_clause, without_clause
 from jobs.forms import CloneForm, JobForm, initial_of
 from jobs.kinds import kinds
 from jobs.models import JobDefinition
@@ -31,7 +31,7 @@ from tenants.models import Tenant, TenantGroup
 from tenants.selectors import visible_tenants
 
 
-class JobPage(FormPage):
+class JobPage(ClausesPage):
     """Add and edit, with "Save" and "Save and start"."""
 
     form_class = JobForm
@@ -67,16 +67,6 @@ class JobPage(FormPage):
             name: self.request.GET.getlist(name) if setting.several else self.request.GET[name]
             for name, setting in asked.items()
         }
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Save or preview; adding and removing a clause only shows the form again, with all that was typed."""
-        if "remove_clause" in request.POST:
-            data = without_clause(request.POST, request.POST["remove_clause"])
-        elif "add_clause" in request.POST:
-            data = with_clause(request.POST, request.POST.get("add_fact", ""))
-        else:
-            return super().post(request, *args, **kwargs)
-        return self.show_form(self.form_class(data, **self.form_arguments()).leave_unchecked("add_clause" in data))
 
     def more_context(self, form: Any) -> dict[str, Any]:
         """The preview, when it was asked for, and the next runs of what is stored or previewed."""

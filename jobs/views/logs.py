@@ -7,11 +7,11 @@ from django.db.models.functions import Cast, Coalesce, Upper
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
-from core.bulk import BulkMixin
+from core.bulk import DELETE, BulkMixin
 from core.exports import copied_response, harmless
 from core.pages import KeysetListPage, Text
 from jobs.filtersets import LogFilter
@@ -48,7 +48,7 @@ class LogList(JobTab, KeysetListPage):
     region = "logs"
     table_class = LogTable
     filterset_class = LogFilter
-    bulk_actions = [{"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True}]
+    bulk_actions = [DELETE]
 
     def get_queryset(self) -> QuerySet[LogEntry]:
         """Lines of this job."""

@@ -19,7 +19,9 @@ from accounts.policy import viewer
 from core.errors import Conflict
 from core.pages import ActionPage, ConfirmPage, Crumbs, Page, Text, stamp_of
 from jobs.actions import abort_records, retry_records
+from jobs.describing import place_text
 from jobs.explaining import explain_record
+from jobs.kinds import kind_of
 from jobs.models import LogEntry, Record, RecordEvent
 from jobs.selectors import reached
 from jobs.views.definitions import job_crumbs
@@ -30,6 +32,8 @@ STEPS = {
     "uploaded": gettext_lazy("uploaded"),
     "error": gettext_lazy("error"),
     "held": gettext_lazy("held"),
+    "passed_on": gettext_lazy("passed on to the next engine"),
+    "routed": gettext_lazy("given to another engine"),
     "retried": gettext_lazy("retried"),
     "requeued": gettext_lazy("requeued"),
     "completed": gettext_lazy("completed"),
@@ -72,6 +76,7 @@ class RecordPage(Page):
             logs=LogEntry.objects.filter(record=record).order_by("-pk")[:50],
             job_url=reverse("jobs:job", args=[record.job_id]),
             json_url=reverse("jobs:record_json", args=[record.job_id, record.pk]),
+            engine=place_text(kind_of(record.job).places(record.job.settings), record.place),
             live=record.state == Record.State.IN_PROGRESS,
             explanations=explain_record(record, viewer(request)),
             **self.call(),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from core.bulk import DELETE
 from core.counting import count_text
 from core.errors import InvalidInput
 from core.exports import csv_response
@@ -19,6 +20,7 @@ from jobs.bulk_actions.freezing import Chosen, preview_action
 from jobs.bulk_actions.registry import ACTIONS
 from jobs.errors import GROUPED, errors_of, signature_text
 from jobs.filtersets import RecordFilter
+from jobs.kinds import kind_of
 from jobs.models import Record
 from jobs.selectors import StateCounts, bulk_actions_of, count_states, records_of
 from jobs.tables import RecordTable
@@ -56,7 +58,7 @@ class RecordList(JobTab, KeysetListPage):
         {"name": "retry", "label": gettext_lazy("Retry"), "icon": "refresh"},
         {"name": "abort", "label": gettext_lazy("Abort"), "icon": "ban"},
         {"name": "skip", "label": gettext_lazy("Skip"), "icon": "player-skip-forward"},
-        {"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True},
+        DELETE,
         {"name": "export", "label": gettext_lazy("Export"), "icon": "table-export"},
     ]
 
@@ -70,7 +72,12 @@ class RecordList(JobTab, KeysetListPage):
 
     def table_arguments(self) -> dict[str, Any]:
         """Check boxes for those who may act."""
-        return {"may_edit": self.may_edit()}
+        return {"may_edit": self.may_edit(), "chained": bool(self.places)}
+
+    @cached_property
+    def places(self) -> list[str]:
+        """The engines of a job that has several."""
+        return kind_of(self.job).places(self.job.settings)
 
     def bulk_url(self) -> str:
         """Retry, abort, delete, export."""
@@ -89,7 +96,7 @@ class RecordList(JobTab, KeysetListPage):
     @cached_property
     def asked(self) -> RecordFilter:
         """The filters of the address."""
-        return RecordFilter(self.request.GET, queryset=self.get_queryset(), request=self.request)
+        return RecordFilter(self.request.GET, queryset=self.get_queryset(), request=self.request, places=self.places)
 
     def more_context(self) -> dict[str, Any]:
         """The tiles, the error that is filtered by, and what was lately done to many records."""

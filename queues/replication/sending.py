@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from core.leases import free
 from core.signed_http import WINDOW_S
 from queues.replication import peer
 from queues.replication.identity import installation
@@ -67,11 +68,9 @@ def _claim() -> Pairing | None:
     now = timezone.now()
     if not _due_rows().exists():
         return None
-    free = Pairing.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), Q(next_at=None) | Q(next_at__lte=now), confirmed_at__isnull=False
-    )
+    due = Pairing.objects.filter(free(), Q(next_at=None) | Q(next_at__lte=now), confirmed_at__isnull=False)
     with transaction.atomic():
-        row = free.select_for_update(skip_locked=True).first()
+        row = due.select_for_update(skip_locked=True).first()
         if row is None:
             return None
         Pairing.objects.filter(pk=row.pk, fence=row.fence).update(fence=F("fence") + 1, lease_until=now + LEASE)

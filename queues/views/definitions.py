@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.permissions import Permission
 from accounts.policy import viewer
+from core.bulk import DISABLE, ENABLE
 from core.errors import InvalidInput
 from core.pages import Crumbs, FormPage, ListPage, Text
 from queues.filters import QueueFilter
@@ -46,8 +47,8 @@ class QueueList(ListPage):
     filterset_class = QueueFilter
     live = True
     bulk_actions = [
-        {"name": "enable", "label": gettext_lazy("Enable"), "icon": "circle-check"},
-        {"name": "disable", "label": gettext_lazy("Disable"), "icon": "circle-minus"},
+        ENABLE,
+        DISABLE,
         {"name": "pause", "label": gettext_lazy("Pause"), "icon": "player-pause"},
         {"name": "resume", "label": gettext_lazy("Resume"), "icon": "player-play"},
     ]

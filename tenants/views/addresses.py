@@ -10,7 +10,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.bulk import BulkMixin
+from core.bulk import DELETE, BulkMixin
 from core.pages import ConfirmPage, Crumbs, FormPage, ListPage, Text
 from tenants.filters import AddressFilter
 from tenants.forms import AllowedAddressForm
@@ -33,7 +33,7 @@ class AddressList(ListPage):
     title = TITLE
     table_class = AllowedAddressTable
     filterset_class = AddressFilter
-    bulk_actions = [{"name": "delete", "label": gettext_lazy("Delete"), "icon": "trash", "danger": True}]
+    bulk_actions = [DELETE]
 
     def bulk_url(self) -> str:
         """Delete."""

@@ -29,7 +29,8 @@ from queues.services import save_queue
 from tenants.doors import enter
 from tenants.services import allow_address
 from tests.customfields.making import SCORE, made
-from tests.engines.emulated import KEY, Emulator
+from tests.engines.emulated import Emulator
+from tests.engines.standing_in import KEY
 from tests.polling import until
 
 SAID = (

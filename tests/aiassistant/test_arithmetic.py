@@ -12,11 +12,11 @@ from aiassistant.choosing import EngineTable, Obstacle, Source
 from aiassistant.engines.base import Message, Output, OutputType, Usage
 from aiassistant.engines.budget import NoRoom, head_and_tail, pieces, room_for_source
 from aiassistant.engines.extraction import NoObject, extract_object
-from aiassistant.engines.openai.errors import duration_s
 from aiassistant.engines.schemas import SchemaRefused, full_schema, strict_schema
 from aiassistant.engines.tokens import calibrate, calibrated, estimate, estimate_messages
 from aiassistant.models import AIEngine, Visibility
 from aiassistant.pricing import Price, cost_micros, price_at
+from core.openai.refusals import duration_s
 from emulators.openai.strictness import check
 
 ACME, GLOBEX = uuid.uuid4(), uuid.uuid4()

@@ -10,7 +10,7 @@ from jobs.models import Record
 from jobs.policy.models import EngineSlots
 from jobs.policy.slots import Slots
 from tests.aiassistant.house import SENTIMENT, SUMMARY, emulator, house, make_engine  # noqa: F401
-from tests.engines.emulated import KEY
+from tests.engines.standing_in import KEY
 
 pytestmark = pytest.mark.django_db
 

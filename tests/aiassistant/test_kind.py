@@ -13,7 +13,7 @@ from jobs.models import Record, RecordEvent
 from licensing.spending.models import SpendLine
 from tenants.doors import enter
 from tests.aiassistant.house import SAID, SENTIMENT, SUMMARY, emulator, house, make_engine  # noqa: F401
-from tests.engines.emulated import KEY
+from tests.engines.standing_in import KEY
 
 pytestmark = pytest.mark.django_db
 

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from audit.models import AuditEntry
 from conversations.fields.editing import edit_value
+from conversations.models import Call
 from queues.models import ProcessingQueue, QueueItem
 from tenants.doors import enter
 from tests.aiassistant.house import SUMMARY, emulator, house  # noqa: F401
@@ -83,3 +84,20 @@ def test_who_may_not_change_calls_neither_sees_nor_reaches_it(house, people, cli
     refused = client.post(reverse("conversations:calls_bulk"), {"action": "analyse"})
     assert refused.status_code == 403
     assert not QueueItem.objects.exists()
+
+
+def test_what_came_for_ai_on_request_is_not_asked_about_before_a_person_asks(house, people, client_for):  # noqa: F811
+    house.task("summary", [SUMMARY])
+    house.work()
+    wanted, unwanted = house.call(), house.call()
+    with enter(house.acme):
+        Call.objects.filter(pk=unwanted.pk).update(ai_on_request=True)
+    asked, skipped = house.finish(wanted, unwanted)
+    assert (asked.state, skipped.state, skipped.reason) == ("completed", "skipped", "on_request")
+    assert [len(house.executions(one)) for one in (wanted, unwanted)] == [1, 0]
+    reprocess(client_for(people.tenant_admin), selection=[str(unwanted.pk)])
+    house.sweep()
+    assert house.finish(unwanted)[0].state == "completed"
+    assert house.values(unwanted)["summary"].text
+    with enter(house.acme):
+        assert not Call.objects.filter(ai_on_request=True).exists()

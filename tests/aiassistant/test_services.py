@@ -11,9 +11,10 @@ from django.utils import timezone
 from aiassistant.engines.capabilities import Capabilities
 from aiassistant.models import AIEngine, AIEngineTest, DefaultEngine, EnginePrice
 from aiassistant.selectors import adapter_for, engine_table, engines_for, prices_of
-from aiassistant.services import add_price, clear_default, delete_price, learn, learn_tokens, save_engine, set_default
+from aiassistant.services import add_price, clear_default, learn, learn_tokens, save_engine, set_default
 from aiassistant.testing import run_test
 from core.errors import Conflict, InvalidInput
+from engines.prices import delete_price
 from tenants.selectors import system_tenant
 from tests.audit.changes.engines import AI
 

@@ -68,7 +68,7 @@ def test_the_list_shows_messages_and_subject_and_no_transcription(found, people,
     content = client_for(people.tenant_admin).get("/calls/?type=thread").content.decode()
     for text in ("2 messages", "Late parcel", "E-mail", "Chat"):
         assert text in content
-    assert "Not queued</span>" not in content
+    assert "Not started</span>" not in content
     csv = b"".join(client_for(people.tenant_admin).get("/calls/?type=thread&format=csv").streaming_content).decode()
     assert "email" in csv
     assert "unknown" not in csv

@@ -1,11 +1,6 @@
 """A running stand-in for OpenAI's API, and adapters that speak to it."""
 
 import asyncio
-import json
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,9 +13,8 @@ from aiassistant.registry import engine_types
 from core.outbound import OutboundPolicy
 from core.outcomes import EngineError
 from tests.engines.providers import listed
+from tests.engines.standing_in import KEY, StandIn
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "sk-test-key-that-nobody-sees"
 Answer = TypeVar("Answer")
 TURNS = (
     Turn("Thank you for calling, how can I help you?", "agent", 0),
@@ -41,47 +35,15 @@ def prompt(turns: tuple[Turn, ...] = TURNS, outputs: tuple[Output, ...] = OUTPUT
     return Prompt(messages=messages, outputs=outputs, schema=strict_schema(outputs), source=turns, **changes)
 
 
-class Emulator:
-    """One process."""
+class Emulator(StandIn):
+    """The stand-in for OpenAI's API."""
 
     def __init__(self, data: Path) -> None:
-        command = [sys.executable, "-m", "emulators.openai", "--data", str(data), "--key", KEY]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        ready = json.loads(self.process.stdout.readline())
-        self.url, self.control_url = ready["url"], ready["control_url"]
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def control(self, method: str, path: str, data: Any = None) -> Any:
-        """One request to the control plane."""
-        body = None if data is None else json.dumps(data).encode()
-        request = urllib.request.Request(self.control_url + path, data=body, method=method)
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            content = reply.read()
-        return json.loads(content) if content else None
-
-    def be(self, **settings: Any) -> None:
-        """Change its settings."""
-        self.control("POST", "/_emu/settings", settings)
+        super().__init__("openai", data, "--key", KEY)
 
     def play(self, trick: str) -> None:
         """Let the next answer be odd."""
         self.control("POST", "/_emu/behaviours", {"trick": trick})
-
-    def fault(self, **values: Any) -> None:
-        """Let the next request fail."""
-        self.control("POST", "/_emu/faults", values)
-
-    def journal(self) -> list[dict[str, Any]]:
-        """All requests so far."""
-        found: list[dict[str, Any]] = self.control("GET", "/_emu/journal")["entries"]
-        return found
 
 
 class Bench:

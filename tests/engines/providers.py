@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from core.outbound import AllowedTarget, OutboundPolicy
 from core.transcripts import TranscriptData
-from tests.speechserver.conftest import TOKEN, Server
+from tests.engines.standing_in import PASSWORD, REALM, USER
+from tests.speechserver.conftest import TOKEN
 from transcription.engines.base import AudioSource, EngineOptions, Request, SpeechEngine
 
 LANGUAGE = "en-US"
@@ -39,6 +40,9 @@ class Provider(Protocol):
 
     secret: str
     verbs: dict[str, dict[str, str]]
+    address: str
+    # The id of a job that nobody has.
+    unknown: str
 
     def options(self, **changes: Any) -> EngineOptions:
         """Settings that work, with changes (``address`` and ``secret``)."""
@@ -52,8 +56,51 @@ class Provider(Protocol):
     def unusable(self, job: str) -> list[tuple[str, str]]:
         """Pairs of a verb and a body that must be refused as the answer about ``job``."""
 
+    def fault(self, **values: Any) -> None:
+        """One fault, as the control plane knows it."""
 
-class NativeProvider:
+    def running(self, job: str) -> Any:
+        """What the server says of a job that is not done yet."""
+
+    def not_done(self, job: str) -> list[tuple[str, int, Any]]:
+        """What it answers, request by request, when the result of such a job is asked for: verb, status, body."""
+
+    def lift(self) -> None:
+        """Take back all faults."""
+
+
+class ServedProvider:
+    """What all have in common: a server whose control plane makes faults."""
+
+    secret: str
+    unknown = "tr_1"
+    verbs: dict[str, dict[str, str]]
+
+    def __init__(self, kind: type[SpeechEngine], server: Any) -> None:
+        self.kind, self.server, self.address = kind, server, server.url
+
+    def lift(self) -> None:
+        """By the control plane."""
+        self.server.control("DELETE", "/_emu/faults")
+
+    def answer(self, verb: str, status: int, body: Any = "", headers: dict[str, str] | None = None) -> None:
+        """By a fault of the control plane."""
+        self.fault(match=self.verbs[verb], status=status, body=body, headers=headers or {})
+
+    def fault(self, **values: Any) -> None:
+        """One fault, as the control plane knows it."""
+        self.server.control("POST", "/_emu/faults", values)
+
+    def running(self, job: str) -> Any:
+        """Only types with jobs say it."""
+        raise NotImplementedError
+
+    def not_done(self, job: str) -> list[tuple[str, int, Any]]:
+        """The status, where the result is part of it."""
+        return [("fetch", 200, self.running(job))]
+
+
+class NativeProvider(ServedProvider):
     """The native Speech API v2 on the reference server."""
 
     secret = TOKEN
@@ -64,22 +111,23 @@ class NativeProvider:
         "cleanup": {"method": "DELETE", "path_prefix": "/v2/transcriptions/"},
     }
 
-    def __init__(self, kind: type[SpeechEngine], server: Server) -> None:
-        self.kind, self.server = kind, server
-
     def options(self, **changes: Any) -> EngineOptions:
         """Server address and token."""
         address, token = changes.get("address", self.server.url), changes.get("secret", TOKEN)
-        return self.kind.options_type(server_address=address, token=token, request_timeout_s=20)
+        limit = changes.get("request_timeout_s", 20)
+        return self.kind.options_type(server_address=address, token=token, request_timeout_s=limit)
+
+    def running(self, job: str) -> Any:
+        """In the words of the contract."""
+        return {"id": job, "status": "processing", "progress": 10}
+
+    def not_done(self, job: str) -> list[tuple[str, int, Any]]:
+        """A conflict."""
+        return [("fetch", 409, {"title": "Not ready", "status": 409, "code": "not_ready"})]
 
     def jobs(self) -> set[str]:
         """As the server lists them."""
         return {job["id"] for job in self.server.call("GET", "/v2/transcriptions?limit=200").json["items"]}
-
-    def answer(self, verb: str, status: int, body: Any = "", headers: dict[str, str] | None = None) -> None:
-        """By a fault of the server's control plane."""
-        fault = {"match": self.verbs[verb], "status": status, "body": body, "headers": headers or {}}
-        self.server.control("POST", "/_emu/faults", fault)
 
     def unusable(self, job: str) -> list[tuple[str, str]]:
         """No JSON, another job, unknown states, and times and confidences that are none."""
@@ -108,4 +156,64 @@ class NativeProvider:
         ]
 
 
-PROVIDERS = {"native_v2": NativeProvider}
+class OfflineTaskProvider(ServedProvider):
+    """A server of the offline-task API."""
+
+    secret = PASSWORD
+    verbs = {
+        "submit": {"method": "POST", "path_prefix": "/hrec"},
+        "poll": {"method": "GET", "path_prefix": "/api/tasks/"},
+        "fetch": {"method": "GET", "path_prefix": "/api/stt/"},
+        "cleanup": {"method": "POST", "path_prefix": "/api/tasks/"},
+    }
+
+    def options(self, **changes: Any) -> EngineOptions:
+        """One listener for identity and API."""
+        address = changes.get("address", self.address)
+        fields = {name: value for name, value in changes.items() if name not in ("address", "secret")}
+        return self.kind.options_type(
+            identity_address=address,
+            api_address=address,
+            realm=REALM,
+            username=USER,
+            password=changes.get("secret", PASSWORD),
+            **{"request_timeout_s": 20, **fields},
+        )
+
+    def running(self, job: str) -> Any:
+        """In the words of the guide."""
+        return {"taskId": job, "taskStatus": "sttProcessing", "sttRemainingTime": 5}
+
+    def not_done(self, job: str) -> list[tuple[str, int, Any]]:
+        """The task, then its transcript."""
+        problem = {"error": {"code": "TRANSCRIPTION_NOT_READY", "message": "Not ready"}}
+        return [("poll", 200, self.running(job)), ("fetch", 404, problem)]
+
+    def jobs(self) -> set[str]:
+        """As the control plane lists them."""
+        return {task["id"] for task in self.server.control("GET", "/_emu/tasks")["tasks"]}
+
+    def unusable(self, job: str) -> list[tuple[str, str]]:
+        """No JSON, another task, unknown states, and times and confidences that are none."""
+
+        def result(start: str = "0", length: str = "400", confidence: str = "0.5") -> str:
+            word = f'{{"word": "hi", "location": {start}, "duration": {length}, "confidence": {confidence}}}'
+            return f'{{"transcription": [{{"id": "S-1", "location": 0, "duration": 400, "words": [{word}]}}]}}'
+
+        return [
+            ("poll", "<html>"),
+            ("poll", "[]"),
+            ("poll", json.dumps({"taskId": "somebody-elses", "taskStatus": "sttDone"})),
+            ("poll", json.dumps({"taskId": job, "taskStatus": "exploded"})),
+            ("fetch", "<html>"),
+            ("fetch", "[" * 5000),
+            ("fetch", '{"transcription": {}}'),
+            ("fetch", result(start="NaN")),
+            ("fetch", result(length="Infinity")),
+            ("fetch", result(length="1e999")),
+            ("fetch", result(start="-1")),
+            ("fetch", result(length="9e15")),
+            ("fetch", result(confidence="NaN")),
+            ("submit", "<html>"),
+            ("submit", json.dumps({"taskId": "../../hrec"})),
+        ]

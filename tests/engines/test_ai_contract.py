@@ -9,7 +9,8 @@ from django.conf import settings
 from aiassistant.engines.base import ContextOverflow, Finish, Output, OutputType, Turn
 from core.outbound import AddressRefused, OutboundPolicy
 from core.outcomes import ErrorClass
-from tests.engines.emulated import KEY, OUTPUTS, TURNS, Bench, Emulator, prompt
+from tests.engines.emulated import OUTPUTS, TURNS, Bench, Emulator, prompt
+from tests.engines.standing_in import KEY
 
 MODELS = sorted(set(settings.AI_ENGINES) - {"offline"})
 

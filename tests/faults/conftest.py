@@ -28,5 +28,5 @@ def load_demo(machine: Machine) -> Machine:
     machine.speech.control("DELETE", "/_emu/faults")
     slow = {"match": {"method": "POST", "path_prefix": "/v2/transcriptions"}, "delay_ms": 1000, "times": 40}
     machine.speech.control("POST", "/_emu/faults", slow)
-    machine.manage("demo_reset")
+    machine.manage(["demo_reset"])
     return machine

@@ -32,6 +32,14 @@ def _ending(_writer: Any, changes: Any) -> bool:
     return any(change.final for change in changes)
 
 
+def _moving(_writer: Any, intents: Any, _place: int) -> bool:
+    return any(intent.moved for intent in intents)
+
+
+def _passing_on(_writer: Any, changes: Any) -> bool:
+    return any(change.step == "passed_on" for change in changes)
+
+
 def _some_requests(**named: Any) -> bool:
     return bool(named["requests"])
 
@@ -40,7 +48,7 @@ def _some_keys(**named: Any) -> bool:
     return bool(named["keys"])
 
 
-def _some_intents(intents: Any) -> bool:
+def _some_intents(intents: Any, _place: int) -> bool:
     return bool(intents)
 
 
@@ -50,18 +58,28 @@ def _second_slice(job: Any, *_arguments: Any, **_named: Any) -> bool:
     return Record.objects.filter(job=job).exists()
 
 
+def _request(response: Any, *_arguments: Any) -> bool:
+    method, path = os.environ["REQUEST"].split()
+    return bool(response.method == method and response.url.path.startswith(path))
+
+
 def _poison(_session: Any, record: Any, _payload: Any) -> bool:
     return str(record.record_id) == os.environ["POISON"]
 
 
 POINTS: dict[str, Point] = {
-    "poison": ("transcription.kind.TranscriptionSession", "submit", _poison),
-    "reserve": ("transcription.kind", "reserve", _some_requests),
-    "intent": ("jobs.passes.running", "write_intents", _some_intents),
-    "upload": ("transcription.kind.TranscriptionSession", "submit", _any_call),
+    "poison": ("transcription.session.TranscriptionSession", "submit", _poison),
+    "reserve": ("transcription.session", "reserve", _some_requests),
+    "intent": ("jobs.passes.applying", "write_intents", _some_intents),
+    "upload": ("transcription.session.TranscriptionSession", "submit", _any_call),
+    # A request named by REQUEST is on its way, or answered: behind it the answer is there, and nobody has seen it.
+    "request": ("aiohttp.client_reqrep.ClientResponse", "start", _request),
+    "clean-up": ("transcription.session.TranscriptionSession", "clean_up", _any_call),
     "handle saved": ("jobs.passes.applying.ChangeWriter", "apply", _handle),
-    "check": ("transcription.kind.TranscriptionSession", "advance", _any_call),
-    "settle": ("transcription.kind", "settle", _some_keys),
+    "passed on": ("jobs.passes.applying.ChangeWriter", "apply", _passing_on),
+    "stood in": ("jobs.passes.applying.ChangeWriter", "begin", _moving),
+    "check": ("transcription.session.TranscriptionSession", "advance", _any_call),
+    "settle": ("transcription.session", "settle", _some_keys),
     "release": ("jobs.passes.applying", "release", _some_keys),
     "slice stored": ("jobs.sweeps.sweeping", "_store", _second_slice),
     "slice done": ("jobs.sweeps.sweeping", "_advance", _second_slice),
@@ -117,7 +135,7 @@ def main() -> int:
     from django.db.models.functions import Now
 
     import jobs.passes.running
-    import transcription.kind  # noqa: F401
+    import transcription.session  # noqa: F401
     from jobs.models import Record
 
     arm(point, when)

@@ -15,7 +15,7 @@ RECORDS = "(SELECT * FROM jobs_record WHERE job_id IN (SELECT id FROM jobs_jobde
 SPOKEN = f"FROM {RECORDS} AS record"
 IN_PROGRESS = f"SELECT count(*) {SPOKEN} WHERE state = 'in_progress'"
 HANDLES = f"SELECT reference {SPOKEN} WHERE state = 'in_progress' AND remote IS NOT NULL"
-CALLS = 21
+CALLS = 24
 
 
 def middle(machine: Machine) -> set[str]:
@@ -46,7 +46,7 @@ def total(machine: Machine) -> int:
 def everything_ended_exactly_once(machine: Machine, saved: set[str]) -> None:
     """Each call has one record in a final state, each completed one one transcript, no saved handle a second upload."""
     states = dict(machine.ask(f"SELECT state, count(*) {SPOKEN} GROUP BY state"))
-    assert states == {"completed": 17, "skipped": 3, "failed": 1}
+    assert states == {"completed": 20, "skipped": 3, "failed": 1}
     endings = machine.ask(
         f"SELECT record_id FROM jobs_recordevent WHERE record_id IN (SELECT id {SPOKEN}) "
         "AND step IN ('completed', 'skipped', 'failed') GROUP BY record_id HAVING count(*) <> 1"
@@ -56,7 +56,7 @@ def everything_ended_exactly_once(machine: Machine, saved: set[str]) -> None:
     for (schema,) in machine.ask("SELECT schema_name FROM tenants_tenant WHERE NOT is_system"):
         transcripts += machine.ask(f'SELECT count(*) FROM "{schema}".conversations_transcript')[0][0]
         assert machine.ask(f'SELECT 1 FROM "{schema}".conversations_transcript WHERE version > 1') == []
-    assert transcripts == 17
+    assert transcripts == 20
     references = {r for (r,) in machine.ask(f"SELECT reference {SPOKEN} WHERE reference <> ''")}
     uploads = [entry for entry in machine.uploads() if entry["ref"] in references]
     for reference in references:

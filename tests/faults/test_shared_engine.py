@@ -10,9 +10,8 @@ import pytest
 from jobs.models import JobDefinition, Record
 from jobs.policy.models import EngineSlots
 from jobs.services import save_job
-from queues.services import save_queue
 from tests.databases import db  # noqa: F401 - the children see only what is committed
-from tests.jobs.conftest import Pipeline, job_values, pipeline, speech, speech_server  # noqa: F401
+from tests.jobs.conftest import Pipeline, job_values, pipeline, queue_of_recordings, speech, speech_server  # noqa: F401
 from transcription.models import SpeechEngine
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180), pytest.mark.xdist_group("shared engine")]
@@ -32,21 +31,7 @@ def work(db, pipeline: Pipeline) -> Pipeline:  # noqa: F811
 
 def second_job(work: Pipeline, system) -> JobDefinition:
     """Another reader of the same calls, from a queue of its own."""
-    queue = save_queue(
-        queue=None,
-        values={
-            "name": "Second",
-            "enabled": True,
-            "scope": "global",
-            "tenant": None,
-            "record_type": "call",
-            "events": ["call.recording_finished"],
-            "replicate": False,
-        },
-        tenant_groups=[],
-        actor="test",
-        audit_tenant=system,
-    )
+    queue = queue_of_recordings("Second", system)
     values = job_values(work.engine, queue, name="Second", priority=3)
     return save_job(job=None, values=values, tenant_groups=[], publish_to=[], actor="test", audit_tenant=system)
 

@@ -64,7 +64,9 @@ def test_sigterm_in_mid_upload_hands_the_work_to_another_worker_at_once(two_work
 
     assert worker.wait(20) == 0
     assert machine.ask("SELECT state FROM jobs_worker WHERE pid = %s", pid) == [("stopped",)]
-    assert machine.ask(GIVEN_BACK), "something was in hand that had not been sent"
+    # With time to finish, all that was in hand may have been sent.
+    if machine.env["PARLANCE_WORKER_GRACE_S"] == "0":
+        assert machine.ask(GIVEN_BACK), "something was in hand that had not been sent"
     # Sooner than any lease would end.
     until(lambda: not machine.ask(UNTOUCHED), seconds=6, every=0.1)
 

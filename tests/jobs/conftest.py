@@ -19,7 +19,9 @@ from queues.models import ProcessingQueue
 from queues.services import save_queue
 from speechserver.tones import tone_wav
 from tenants.doors import enter
+from tenants.models import Tenant
 from tenants.services import allow_address
+from tests.jobs.chains import chained, engine_b, second, second_server  # noqa: F401
 from tests.jobs.pages import job_form
 from tests.polling import until
 from tests.speechserver.conftest import TOKEN, Server
@@ -99,21 +101,7 @@ def pipeline(speech, acme, people, system, tmp_path) -> Pipeline:
         actor="test",
         audit_tenant=system,
     )
-    queue = save_queue(
-        queue=None,
-        values={
-            "name": "Recorded",
-            "enabled": True,
-            "scope": "global",
-            "tenant": None,
-            "record_type": "call",
-            "events": ["call.recording_finished"],
-            "replicate": False,
-        },
-        tenant_groups=[],
-        actor="test",
-        audit_tenant=system,
-    )
+    queue = queue_of_recordings("Recorded", system)
     job = save_job(
         job=None,
         values=job_values(engine, queue),
@@ -205,6 +193,25 @@ def job_values(engine: SpeechEngine, queue: ProcessingQueue, **changes) -> dict:
         "lease_seconds": 5,
     }
     return values | changes
+
+
+def queue_of_recordings(name: str, system: Tenant) -> ProcessingQueue:
+    """A queue of all tenants that collects calls as their recordings come in."""
+    return save_queue(
+        queue=None,
+        values={
+            "name": name,
+            "enabled": True,
+            "scope": "global",
+            "tenant": None,
+            "record_type": "call",
+            "events": ["call.recording_finished"],
+            "replicate": False,
+        },
+        tenant_groups=[],
+        actor="test",
+        audit_tenant=system,
+    )
 
 
 def two_channels(seconds: int, offset: int = 0) -> bytes:

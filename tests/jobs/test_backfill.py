@@ -10,7 +10,7 @@ from jobs.tasks import estimate as estimate_task
 from queues.models import QueueItem
 from tests.jobs.pages import backfill_form, shown, url
 from tests.jobs.sweeps import place_of, slices, taken_by
-from transcription.models import SpeechEngine
+from transcription.models import SpeechPrice
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +50,12 @@ def estimated(post):
     return ask
 
 
-def test_the_estimate_says_number_minutes_price_and_time(estimated, october):
-    SpeechEngine.objects.update(price_per_minute="0.5")
+def priced(engine, per_minute):
+    SpeechPrice.objects.create(engine=engine, valid_from="2026-01-01", currency="EUR", per_minute=per_minute)
+
+
+def test_the_estimate_says_number_minutes_price_and_time(estimated, october, pipeline):
+    priced(pipeline.engine, "0.5")
     page = estimated(throttle="1")
     found = page.context["estimate"]
     assert (found.found, found.fit, found.seconds, found.done) == (4, 2, 12, True)
@@ -157,5 +161,4 @@ def test_bad_input_names_the_field(post, pipeline, changes, field):
 def test_nothing_and_beyond_the_budget_are_said(estimated, october):
     nothing = estimated(clause_1_field="call.group", clause_1_0="is", clause_1_1="Nobody")
     assert "Nothing would be processed" in nothing.content.decode()
-    SpeechEngine.objects.update(price_per_minute=None)
     assert "The budget stops it" not in estimated(budget_minutes="1").content.decode()

@@ -43,6 +43,10 @@ def test_a_licensed_call_becomes_a_transcript_with_both_channels_and_others_end_
         shown = {c.external_id: (c.transcription_state, c.transcription_reason) for c in Call.objects.all()}
         transcript = Transcript.objects.get(call_id=good.pk)
         segments = unpack(bytes(transcript.body), transcript.text).segments
+    # Judged against the picture of the recording, whose two channels have sound where the words are.
+    assert transcript.health_score is not None
+    assert transcript.health_score >= 80
+    assert transcript.health_flags == []
     assert shown[good.external_id] == ("completed", "")
     assert shown[unlicensed.external_id] == ("skipped", "no_license")
     said = {channel: " ".join(s.text.lower() for s in segments if s.channel == channel) for channel in (0, 1)}

@@ -127,6 +127,9 @@ def test_rows_are_found_and_locked_by_key_never_by_reading_the_table(job, queue,
         "tenants": [acme.pk],
         "portions": [100],
         "weights": [1.0],
+        "at": 0,
+        "first": 0,
+        "last": 0,
     }
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

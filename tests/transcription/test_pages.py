@@ -105,6 +105,19 @@ def test_other_rules_name_their_field(root, engine):
     assert SpeechEngine.objects.count() == 1
 
 
+def test_what_one_field_demands_of_another_is_said_at_the_field_and_a_stored_secret_counts(root):
+    add, cloud = reverse("transcription:add"), {"engine_type": "speechmatics", "address": "https://93.184.216.34"}
+    page = root.post(add, values(**cloud, deployment="cloud"))
+    assert (page.status_code, page.context["form"].errors["api_key"]) == (422, ["The cloud needs an API key."])
+    assert "On premises" in page.content.decode()
+    assert root.post(add, values(**cloud, deployment="on_premises")).status_code == 302
+    url = reverse("transcription:engine", args=[SpeechEngine.objects.get().pk])
+    assert root.post(url, values(version=1, **cloud, deployment="cloud")).status_code == 422
+    assert root.post(url, values(version=1, **cloud, deployment="cloud", api_key=TOKEN)).status_code == 302
+    assert root.post(url, values(version=2, **cloud, deployment="cloud", name="Renamed")).status_code == 302
+    assert secrets_of(SpeechEngine.objects.get()) == {"api_key": TOKEN}
+
+
 def test_a_secret_is_write_only_blank_keeps_it_and_the_box_clears_it(root):
     root.post(reverse("transcription:add"), values(token=TOKEN))
     engine = SpeechEngine.objects.get()

@@ -14,10 +14,10 @@ from accounts.models import User
 from conversations.fields.summing import Summary, Sums, summary_of
 from conversations.selectors import visible_calls
 from conversations.shown import spoken_duration
+from core.charts import nice
 from core.filters import day_start
 from customfields.models import CustomField, Tone
 from customfields.typed import Band, band_of, bands_of, plain
-from usage.charts import nice
 from usage.dashboard.drawing import DayBar, chart_of
 from usage.dashboard.filters import DAYS, chartable
 

@@ -1,26 +1,26 @@
 """The adapters: one client of the vendor's SDK behind our guard, for three kinds of servers.
 
-The SDK retries nothing: attempts and their cost are counted by the jobs. It is imported when an engine is first opened.
+See ``core.openai.client``.
 """
 
 import time
+from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, ClassVar
-
-import aiohttp
-import orjson
 
 from aiassistant.engines.base import AIEngine, Completion, ContextOverflow, Finish, Prompt, Usage
 from aiassistant.engines.capabilities import Capabilities, Rung
 from aiassistant.engines.extraction import NoObject, extract_object
 from aiassistant.engines.openai.checking import check_steps
-from aiassistant.engines.openai.errors import Refusal, error_of, read_limits, read_refusal
+from aiassistant.engines.openai.errors import error_of
 from aiassistant.engines.openai.options import AzureOpenAIOptions, CompatibleOptions, ModelOptions, OpenAIOptions
 from aiassistant.engines.openai.wire import Said, Sent, chat_body, read_chat, read_responses, responses_body
 from aiassistant.engines.tokens import estimate, estimate_messages
 from core.engines import Step
-from core.outbound import AddressRefused, OutboundPolicy, ResolveFailed, ResponseRefused, check_url, guarded_session
+from core.openai.client import Connection, Refused, loaded
+from core.openai.refusals import Refusal, read_limits, read_refusal
+from core.outbound import OutboundPolicy, check_url
 from core.outcomes import EngineError, ErrorClass
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -29,8 +29,6 @@ MOST_TRIES = 6
 # A server that reports less than this part of what was expected has cut the prompt.
 CUT_SHARE = 0.6
 LEAST_FOR_CUT = 1000
-# The SDK wants a key even for servers that ask for none.
-NO_KEY = "none"
 
 
 class ChatEngine(AIEngine):
@@ -40,8 +38,15 @@ class ChatEngine(AIEngine):
 
     def __init__(self, options: Any, policy: OutboundPolicy, capabilities: Capabilities | None = None) -> None:
         super().__init__(options, policy, capabilities)
-        self._session: aiohttp.ClientSession | None = None
-        self._client: Any = None
+        key = getattr(options, "api_key", None)
+        self._connection = Connection(
+            policy,
+            self._make_client,
+            key="" if key is None else key.get_secret_value(),
+            verify_tls=getattr(options, "ssl_verify", True),
+            timeout_s=options.request_timeout_s,
+            max_answer_bytes=MAX_ANSWER_BYTES,
+        )
 
     @property
     def concurrency(self) -> int:
@@ -68,49 +73,17 @@ class ChatEngine(AIEngine):
         """The setting "Longest answer"."""
         return self.options.max_output_tokens
 
-    def _secrets(self) -> list[str]:
-        key = getattr(self.options, "api_key", None)
-        return [key.get_secret_value()] if key is not None and key.get_secret_value() else []
-
-    def _key(self) -> str:
-        return next(iter(self._secrets()), NO_KEY)
-
+    @abstractmethod
     def _make_client(self, arguments: dict[str, Any]) -> Any:
-        raise NotImplementedError
+        """The client of the SDK for this kind of server."""
 
     async def open(self) -> None:
         """Make the guarded session and the client on it."""
-        import httpx2
-
-        from core.outbound.transport import GuardedTransport
-
-        self._session = guarded_session(
-            self.policy,
-            verify_tls=self.options.ssl_verify,  # type: ignore[attr-defined]
-            total_timeout_s=self.options.request_timeout_s,
-            user_agent="Parlance",
-        )
-        transport = GuardedTransport(self._session, max_body_bytes=MAX_ANSWER_BYTES)
-        http = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
-        # Nothing may come from the environment of the process: not the key, the address or an organisation.
-        arguments = {
-            "api_key": self._key(),
-            "organization": "",
-            "project": "",
-            "max_retries": 0,
-            "timeout": float(self.options.request_timeout_s),
-            "http_client": http,
-        }
-        self._client = self._make_client(arguments)
+        await self._connection.open()
 
     async def close(self) -> None:
         """Close both."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connection.close()
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Ask, and learn from what the server does not know; see ``AIEngine.complete``."""
@@ -118,7 +91,7 @@ class ChatEngine(AIEngine):
             sent = self._sent(prompt)
             try:
                 return self._completion(sent, *await self._send(sent))
-            except _Refused as refused:
+            except Refused as refused:
                 if refused.refusal.filtered:
                     return self._filtered(prompt, refused)
                 if not self._learn(sent, refused.refusal):
@@ -145,42 +118,22 @@ class ChatEngine(AIEngine):
 
     async def _send(self, sent: Sent) -> tuple[Said, Any, Any]:
         if self.options.api == "responses":
-            call = self._client.responses.with_raw_response.create(**responses_body(sent))
+            call = self._connection.client.responses.with_raw_response.create(**responses_body(sent))
         else:
-            call = self._client.chat.completions.with_raw_response.create(**chat_body(sent))
+            call = self._connection.client.chat.completions.with_raw_response.create(**chat_body(sent))
         raw = await self.asked(call)
-        data = _loaded(raw.content)
+        data = loaded(raw.content)
         if isinstance(data, dict) and "error" in data and "choices" not in data and "output" not in data:
             # llama.cpp answers some refusals with status 200.
             code = data["error"].get("code") if isinstance(data["error"], dict) else None
             status = code if isinstance(code, int) and 400 <= code <= 599 else 400
-            raise _Refused(read_refusal(status, raw.content, raw.headers, self._secrets()), "")
+            raise Refused(read_refusal(status, raw.content, raw.headers, self._connection.secrets), "")
         said = read_responses(data) if self.options.api == "responses" else read_chat(data)
         return said, data, raw.headers
 
     async def asked(self, call: Any) -> Any:
-        """Await a call of the SDK; raises EngineError, or ``_Refused`` for a status of 300 and above."""
-        import openai
-
-        assert self._client is not None, "open() comes first"
-        try:
-            return await call
-        except openai.APIStatusError as error:
-            response = error.response
-            headers, request_id = response.headers, response.headers.get("x-request-id", "")
-            refusal = read_refusal(response.status_code, response.content, headers, self._secrets())
-            raise _Refused(refusal, request_id) from None
-        except (AddressRefused, ResponseRefused, ResolveFailed) as error:
-            raise _unreached(error) from error
-        except openai.APITimeoutError:
-            limit = self.options.request_timeout_s
-            raise EngineError(ErrorClass.TRANSIENT, f"No answer within {limit} seconds.", code="timeout") from None
-        except openai.APIConnectionError as error:
-            raise _unreached(error) from error
-        except openai.OpenAIError as error:
-            # Its text may quote settings.
-            message = f"The client refuses the settings ({type(error).__name__})."
-            raise EngineError(ErrorClass.CONFIG, message, code="client") from None
+        """Await a call of the SDK; raises EngineError, or ``Refused`` for a status of 300 and above."""
+        return await self._connection.asked(call)
 
     def _completion(self, sent: Sent, said: Said, data: Any, headers: Any) -> Completion:
         usage = said.usage
@@ -221,7 +174,7 @@ class ChatEngine(AIEngine):
         message = f"The server read {usage.prompt} tokens of a prompt of about {expected}: it cuts what is too long."
         raise ContextOverflow(message, window=window, usage=usage)
 
-    def _filtered(self, prompt: Prompt, refused: "_Refused") -> Completion:
+    def _filtered(self, prompt: Prompt, refused: Refused) -> Completion:
         """The filter of the provider read the prompt and refused it; nothing was counted."""
         return Completion(
             text="",
@@ -268,10 +221,10 @@ class ChatEngine(AIEngine):
 
     async def counted(self, messages: list[dict[str, str]]) -> int | None:
         """Ask the endpoint; what it refuses is None."""
-        count_of = self._client.responses.input_tokens.with_raw_response.count
+        count_of = self._connection.client.responses.input_tokens.with_raw_response.count
         try:
-            data = _loaded((await self.asked(count_of(model=self.options.model, input=messages))).content)
-        except (_Refused, EngineError):
+            data = loaded((await self.asked(count_of(model=self.options.model, input=messages))).content)
+        except (Refused, EngineError):
             return None
         count = data.get("input_tokens") if isinstance(data, dict) else None
         return count if isinstance(count, int) and count > 0 else None
@@ -279,16 +232,9 @@ class ChatEngine(AIEngine):
     async def listed_models(self) -> list[str] | None:
         """The models that the server names, or None when it has no such list. Raises EngineError for a wrong key."""
         try:
-            raw = await self.asked(self._client.models.with_raw_response.list())
-        except _Refused as refused:
-            if refused.refusal.status in {404, 405, 501}:
-                return None
+            return await self._connection.listed_models()
+        except Refused as refused:
             raise error_of(refused.refusal) from None
-        data = _loaded(raw.content)
-        rows = data.get("data") if isinstance(data, dict) else None
-        return (
-            [str(row.get("id", ""))[:200] for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
-        )
 
     async def check(self) -> AsyncIterator[Step]:
         """Settings and models, an answer, the ways to ask for JSON, the token counts."""
@@ -344,40 +290,4 @@ class AzureOpenAIEngine(ChatEngine):
         return AsyncAzureOpenAI(azure_endpoint=self.options.endpoint, api_version=self.options.api_version, **arguments)
 
 
-class _Refused(Exception):
-    """An answer of status 300 or above, before it is known what it means here."""
-
-    def __init__(self, refusal: Refusal, request_id: str) -> None:
-        super().__init__(refusal.status)
-        self.refusal = refusal
-        self.request_id = request_id
-
-
-_TOLD = (AddressRefused, ResponseRefused, ResolveFailed, aiohttp.ClientError)
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "text.format", "structured output")
-
-
-def _loaded(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        message = "The server's answer is no JSON."
-        raise EngineError(ErrorClass.OUTPUT, message, code="invalid_answer") from None
-
-
-def _unreached(error: BaseException) -> EngineError:
-    """Why no answer came: what the guard or the network says, which may stand below exceptions of the SDK."""
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    cause = next((each for each in causes if isinstance(each, _TOLD)), causes[-1])
-    if isinstance(cause, AddressRefused):
-        return EngineError(ErrorClass.CONFIG, cause.message, code="address_refused")
-    if isinstance(cause, ResponseRefused):
-        return EngineError(ErrorClass.OUTPUT, cause.message, code=cause.code)
-    if isinstance(cause, ResolveFailed):
-        return EngineError(ErrorClass.TRANSIENT, "The server's name cannot be resolved.", code="resolve")
-    if isinstance(cause, aiohttp.ClientSSLError):
-        return EngineError(ErrorClass.CONFIG, "The server's certificate is not trusted.", code="tls")
-    message = f"The server cannot be reached ({type(cause).__name__})."
-    return EngineError(ErrorClass.TRANSIENT, message, code="connection")

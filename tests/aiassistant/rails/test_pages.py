@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from aiassistant.executing.models import Execution
 from aiassistant.rails.charging import charge
-from aiassistant.rails.money import money_cell, money_text, sums_text
 from aiassistant.rails.outcomes import count
 from conversations.executions import Exchange, NewText, keep_texts
 from conversations.models import Call
+from core.money import money_cell, money_text, sums_text
 from licensing.spending.models import DailySpend, Part
 from tests.aiassistant.rails.conftest import PRICE, attempt, budget
 from tests.conversations.calls import stored_call

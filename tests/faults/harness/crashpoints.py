@@ -48,15 +48,15 @@ def _committed(changes: Any) -> bool:
 POINTS: dict[str, Point] = {
     "after take": Point("jobs.passes.intake", "take_from_queue", _took_some),
     "after claim": Point("jobs.passes.intake", "claim_due"),
-    "after reserve": Point("transcription.kind", "reserve"),
-    "after intent": Point("jobs.passes.running", "write_intents"),
-    "after submit": Point("transcription.kind.TranscriptionSession", "submit"),
+    "after reserve": Point("transcription.session", "reserve"),
+    "after intent": Point("jobs.passes.applying", "write_intents"),
+    "after submit": Point("transcription.session.TranscriptionSession", "submit"),
     "after poll": Point("ENGINE", "poll", _any),
-    "after fetch": Point("transcription.kind.TranscriptionSession", "advance", _finished),
-    "inside commit": Point("transcription.kind", "settle"),
+    "after fetch": Point("transcription.session.TranscriptionSession", "advance", _finished),
+    "inside commit": Point("transcription.session", "settle"),
     "before bell": Point("core.bell", "_ring", _any, before=True),
     "after commit": Point("jobs.passes.applying.ChangeWriter", "_apply_together", _committed),
-    "in cleanup": Point("transcription.kind.TranscriptionSession", "clean_up", _any),
+    "in cleanup": Point("transcription.session.TranscriptionSession", "clean_up", _any),
 }
 
 

@@ -1,6 +1,7 @@
 """Two installations on one machine, each with its own database, web process and worker: the whole story."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Side:
 
     def spawn(self, *names: str) -> None:
         """Start web or worker; the worker has the beat inside."""
-        broker = os.environ["REDIS_URL"].replace("virtual_host=0", f"virtual_host={self.number}")
+        broker = re.sub(r"virtual_host=\d+", f"virtual_host={self.number}", os.environ["REDIS_URL"])
         env = {**os.environ, "DATABASE_URL": self.database_url, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
         env["REDIS_URL"] = broker
         env["PARLANCE_BASE_URL"] = f"http://{self.name}.example/"

@@ -2,10 +2,11 @@
 
 from pydantic import Field, SecretStr, field_validator
 
-from core.engines import EngineOptions
+from transcription.engines.options import SpeechOptions
+from transcription.engines.rest import plain_server
 
 
-class NativeOptions(EngineOptions):
+class NativeOptions(SpeechOptions):
     """Server address ``PROTO://HOST:PORT``, SSL verify, punctuate, bearer token; times in seconds."""
 
     server_address: str = Field(
@@ -27,7 +28,4 @@ class NativeOptions(EngineOptions):
     @field_validator("server_address")
     @classmethod
     def _plain_server(cls, value: str) -> str:
-        value = value.strip().rstrip("/")
-        if value.count("/") > 2 or "?" in value or "#" in value or "@" in value:
-            raise ValueError("Use PROTO://HOST:PORT without a path, a query or credentials.")
-        return value
+        return plain_server(value)
