@@ -33,6 +33,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Home"), "usage:home", "home", (Permission.HOME_VIEW,)),
             Entry(_("Conversations"), "conversations:calls", "phone", CALLS),
             Entry(_("Dashboard"), "usage:dashboard", "activity", CALLS),
+            Entry(_("Offline Tasks"), "offline:tasks", "inbox", (Permission.MIAOP_READ,)),
             Entry(_("Upload"), "conversations:upload", "upload", (Permission.CALLS_UPLOAD,)),
         ],
     ),
@@ -40,6 +41,7 @@ NAVIGATION: list[tuple[str | Promise, list[Entry]]] = [
         _("Speech Analytics"),
         [
             Entry(_("Engines"), "transcription:engines", "microphone", (Permission.ENGINES_VIEW,)),
+            Entry(_("Languages"), "transcription:languages", "language", (Permission.ENGINES_VIEW,)),
             Entry(_("AI Engines"), "aiassistant:engines", "messages", (Permission.ENGINES_VIEW,)),
             Entry(_("AI Tasks"), "aitasks:tasks", "adjustments-horizontal", (Permission.AI_TASKS_VIEW,)),
             Entry(_("Jobs"), "jobs:jobs", "player-play", (Permission.JOBS_VIEW,)),

@@ -190,3 +190,4 @@ class User(AbstractBaseUser):
 
 # At the end, because those models point here; so that all models of the app are known by the module Django loads.
 from accounts import security_models  # noqa: E402, F401
+from accounts.realms import models as realm_models  # noqa: E402, F401

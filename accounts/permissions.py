@@ -87,6 +87,7 @@ GRID: tuple[Row, ...] = (
     Row("ai_tasks", ADMINISTRATION, _("AI tasks"), (VIEW, EDIT)),
     Row("retention", ADMINISTRATION, _("Retention"), (VIEW, EDIT)),
     Row("sign_in", ADMINISTRATION, _("Sign-in settings"), (VIEW, EDIT)),
+    Row("miaop", ADMINISTRATION, _("Offline-task API"), (("submit", _("Submit")), ("read", _("Read")))),
     Row("tenants", PLATFORM, _("Tenants"), (VIEW, EDIT, DELETE, ("view_as", _("View as tenant"))), platform=True),
     Row("engines", PLATFORM, _("Engines"), (VIEW, EDIT), platform=True),
     Row("queues", PLATFORM, _("Processing Queues"), (VIEW, EDIT), platform=True),
@@ -168,6 +169,8 @@ class Permission:
     RETENTION_EDIT = "retention.edit"
     SIGN_IN_VIEW = "sign_in.view"
     SIGN_IN_EDIT = "sign_in.edit"
+    MIAOP_SUBMIT = "miaop.submit"
+    MIAOP_READ = "miaop.read"
     QUEUES_VIEW = "queues.view"
     QUEUES_EDIT = "queues.edit"
     ENGINES_VIEW = "engines.view"
@@ -225,7 +228,7 @@ _SUPERVISOR = (
     _AGENT
     | _call_rights("calls.own", "download", "tag", "add_notes")
     | _call_rights("calls.others", *_TICKED)
-    | {"call_attributes.custom_fields.edit", "ask_ai.view", "ask_ai.create"}
+    | {"call_attributes.custom_fields.edit", "ask_ai.view", "ask_ai.create", "miaop.submit", "miaop.read"}
 )
 _TENANT_ADMIN = set(TENANT_CODES) - {"calls.confidential.view"}
 _AUDITOR = (_views(row for row in GRID if not row.platform) - {"calls.confidential.view"}) | {
@@ -236,6 +239,8 @@ _AUDITOR = (_views(row for row in GRID if not row.platform) - {"calls.confidenti
 _INTEGRATOR = {
     "home.view",
     "calls.upload",
+    "miaop.submit",
+    "miaop.read",
     "usage.view",
     "call_attributes.custom_fields.view",
     "call_attributes.custom_fields.edit",
@@ -259,5 +264,5 @@ ROLE_SCOPES: dict[str, AccessScope] = {
 }
 # What is left to platform staff while they view a tenant: what its administrator may see and hear, and no change.
 VIEWING_PERMISSIONS: frozenset[str] = frozenset(
-    code for code in _TENANT_ADMIN if code.endswith((".view", ".playback", ".download", ".export"))
+    code for code in _TENANT_ADMIN if code.endswith((".view", ".read", ".playback", ".download", ".export"))
 )

@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 
 from accounts.models import User
+from accounts.realms.models import RealmKey, RealmSession, RealmSetting, TrustedIssuer
 from accounts.security_models import LinkedIdentity, RecoveryCode, SecondFactor, TenantSignIn, UserSession
 from accounts.services import people_changed
 
@@ -41,6 +42,10 @@ def purge_people(tenant_id: uuid.UUID) -> int:
         RecoveryCode.objects.filter(**own),
         LinkedIdentity.objects.filter(tenant=tenant_id),
         TenantSignIn.objects.filter(tenant=tenant_id),
+        RealmSession.objects.filter(**own),
+        RealmKey.objects.filter(tenant=tenant_id),
+        RealmSetting.objects.filter(tenant=tenant_id),
+        TrustedIssuer.objects.filter(tenant=tenant_id),
         User.managed_tenant_groups.through.objects.filter(**own),
     ):
         rows.delete()

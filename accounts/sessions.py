@@ -11,10 +11,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.realms.models import RealmSession
 from accounts.security_models import UserSession
 from audit.services import append
+from core.errors import Conflict
 from core.logs import client_ip
 from tenants import viewing
 
@@ -108,13 +111,34 @@ def revoke_all(*, user: User, actor: str, except_key: str = "") -> int:
 
 
 def end_quietly(user: User, *, except_key: str = "") -> int:
-    """End the sessions inside a transaction that writes the audit row of the larger change."""
+    """End the sessions inside a transaction that writes the audit row of the larger change; tokens of the API with them."""
+    end_realm_sessions([user.pk])
     return _delete(UserSession.objects.filter(user=user).exclude(session_key=except_key))
 
 
 def end_of_many(user_ids: Collection[uuid.UUID]) -> None:
     """End all sessions of these people, as ``end_quietly``."""
+    end_realm_sessions(user_ids)
     _delete(UserSession.objects.filter(user__in=user_ids))
+
+
+def end_realm_sessions(user_ids: Collection[uuid.UUID]) -> int:
+    """End what stands behind these people's tokens of the offline-task API, so that they are worth nothing any more."""
+    return RealmSession.objects.filter(user__in=user_ids, ended_at=None).update(ended_at=timezone.now())
+
+
+def of_realm(user: User) -> QuerySet[RealmSession]:
+    """The sessions of the offline-task API of ``user`` that are alive, newest first."""
+    alive = RealmSession.objects.filter(user=user, ended_at=None, ends_at__gt=timezone.now())
+    return alive.order_by("-started_at", "-pk")
+
+
+def revoke_realm(*, session: RealmSession, actor: str) -> None:
+    """End one session of the API; its tokens are worth nothing at once. Raises Conflict when it has ended already."""
+    with transaction.atomic():
+        if not RealmSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now()):
+            raise Conflict(_("The session has ended already."))
+        _record(session.user, actor, "realm.session_revoked", started=_text(session.started_at), client=session.client)
 
 
 def forget_ended() -> int:

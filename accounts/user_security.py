@@ -66,12 +66,38 @@ class EndSessions(UserAction):
 
     def message(self) -> Text:
         """The consequence."""
-        return _("%(user)s is signed out on all devices at once.") % {"user": self.person.username}
+        text = _(
+            "%(user)s is signed out on all devices at once, and his tokens of the offline-task API are worth nothing."
+        )
+        return text % {"user": self.person.username}
 
     def act(self) -> Text:
         """Through the service."""
         count = sessions.revoke_all(user=self.person, actor=viewer(self.request).actor)
         return _("Sessions of %(user)s that have ended: %(count)s.") % {"user": self.person.username, "count": count}
+
+
+class EndRealmSession(UserAction):
+    """End one of somebody's sessions of the offline-task API."""
+
+    title = gettext_lazy("End this session?")
+    confirm_label = gettext_lazy("End")
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """One of this person alone."""
+        super().setup(request, *args, **kwargs)
+        self.session = get_object_or_404(sessions.of_realm(self.person).select_related("user"), pk=kwargs["session_pk"])
+
+    def message(self) -> Text:
+        """The consequence."""
+        return _("The tokens of %(user)s that belong to it are worth nothing any more.") % {
+            "user": self.person.username
+        }
+
+    def act(self) -> Text:
+        """Through the service."""
+        sessions.revoke_realm(session=self.session, actor=viewer(self.request).actor)
+        return _("The session has ended.")
 
 
 def _users_url() -> str:

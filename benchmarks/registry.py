@@ -26,6 +26,9 @@ BENCHMARKS = {
     "pipeline": Benchmark(
         "pipeline.contest:pipeline", "published event to stored transcript, beside a task per step and a bare script"
     ),
+    "engines": Benchmark(
+        "engines.contest:engines", "words, throughput and memory of each speech engine, beside a bare client; imports"
+    ),
     "ai": Benchmark(
         "ai.contest:ai", "three AI tasks over each conversation, beside a bare script; the built-in engine"
     ),
@@ -36,6 +39,10 @@ BENCHMARKS = {
     "tenants": Benchmark("tenants:tenants", "a new tenant by cloning and by migrations"),
     "ledger": Benchmark("ledger:ledger", "rivals at the ledger near every limit"),
     "audit": Benchmark("audit:audit", "verifying a million audit entries"),
+    "realms": Benchmark("realms:realms", "tokens of the offline-task API, beside a view that does nothing"),
+    "miaop": Benchmark(
+        "miaop:miaop", "offline tasks: memory of a 2 GB upload, 50 at once, latency beside a no-op view"
+    ),
     "usage": Benchmark("usage:usage", "usage pages over a big ledger"),
 }
 

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from stack.environment import python_environment
 from stack.paths import ROOT
@@ -74,6 +77,30 @@ def child(arguments: list[str], log: Path, extra: Mapping[str, str] | None = Non
             process.wait()
 
 
+def prepared(module: str, spec: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    """A bare script that has read ``spec`` and is ready: imports and connections are not timed. ``release`` lets it work."""
+    script = subprocess.Popen(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env=python_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert script.stdin is not None
+    assert script.stdout is not None
+    script.stdin.write(orjson.dumps(spec) + b"\n")
+    script.stdin.flush()
+    assert script.stdout.readline() == b"ready\n"
+    return script
+
+
+def release(script: subprocess.Popen[bytes]) -> None:
+    """The line that a prepared script waits for."""
+    assert script.stdin is not None
+    script.stdin.write(b"\n")
+    script.stdin.flush()
+
+
 def tree(pid: int) -> list[int]:
     """The process and everything below it."""
     pids = [pid]
@@ -98,10 +125,21 @@ def cpu_s(pid: int) -> float:
     return ticks / TICKS_PER_S
 
 
+def peak_mb() -> float:
+    """The most resident memory that this process has had, in MB, without its children."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory of the process and everything below it, in MB."""
+    return rss_mb_of(tree(pid))
+
+
+def rss_mb_of(pids: Iterable[int]) -> float:
+    """Resident memory of those of the processes that live, in MB; shared pages count in each."""
     pages = 0
-    for one in tree(pid):
+    for one in pids:
         try:
             pages += int(Path(f"/proc/{one}/statm").read_text().split()[1])
         except (OSError, IndexError):

@@ -29,6 +29,8 @@ from tenants.keys import data_key
 from tenants.models import Tenant
 from tenants.provisioning import provision
 from tenants.services import allow_address, create_tenant
+from transcription.engines.base import AudioSource
+from transcription.models import SpeechEngine
 from transcription.services import save_engine
 
 USERS = 5
@@ -80,15 +82,22 @@ def make_tenant_rows(number: int) -> None:
 
 def add_calls(place: Place, number: int, label: str, audio_bytes: int = AUDIO_BYTES) -> list[uuid.UUID]:
     """Calls of five minutes with an encrypted file each; one sound for all, as nobody listens to it."""
-    started, sound, key = timezone.now() - timedelta(hours=1), os.urandom(audio_bytes), data_key(place.tenant)
-    length = timedelta(minutes=MINUTES)
+    sound = os.urandom(audio_bytes)
+    audio = AudioSource("call.ogg", "audio/ogg", audio_bytes, MINUTES * 60_000, 2, lambda: iter([sound]))
+    return add_recorded(place, number, label, audio)
+
+
+def add_recorded(place: Place, number: int, label: str, audio: AudioSource) -> list[uuid.UUID]:
+    """Calls whose recordings are all ``audio``, Opus in two channels."""
+    started, sound, key = timezone.now() - timedelta(hours=1), b"".join(audio.open()), data_key(place.tenant)
+    length = timedelta(milliseconds=audio.duration_ms)
     calls, recordings = [], []
     for index in range(number):
         call = Call(
             external_id=f"{label}-{index}",
             started_at=started,
             ended_at=started + length,
-            duration_ms=MINUTES * 60_000,
+            duration_ms=audio.duration_ms,
             user_id=place.users[index % len(place.users)],
         )
         identity = uuid7()
@@ -101,12 +110,12 @@ def add_calls(place: Place, number: int, label: str, audio_bytes: int = AUDIO_BY
                 storage_key=name,
                 sha256=secrets.token_hex(32),
                 label=f"{index}.ogg",
-                mime="audio/ogg",
+                mime=audio.mime,
                 codec="opus",
                 channels=2,
                 sample_rate=16_000,
-                duration_ms=MINUTES * 60_000,
-                bytes_plain=audio_bytes,
+                duration_ms=audio.duration_ms,
+                bytes_plain=audio.size,
             )
         )
         calls.append(call)
@@ -117,7 +126,7 @@ def add_calls(place: Place, number: int, label: str, audio_bytes: int = AUDIO_BY
 
 
 def make_job(system: Tenant, provider: str, **changes: Any) -> JobDefinition:
-    """An engine at ``provider`` (its URL), a queue for finished recordings and the job that reads it."""
+    """An engine at ``provider`` (its URL) and a job over it."""
     actor: dict[str, Any] = {"actor": ACTOR, "audit_tenant": system}
     allow_address(cidr="127.0.0.1/32", port=int(provider.rpartition(":")[2]), note="bench", **actor)
     common = {"enabled": True, "tenant": None}
@@ -128,7 +137,19 @@ def make_job(system: Tenant, provider: str, **changes: Any) -> JobDefinition:
         secrets={},
         **actor,
     )
-    values = {"name": "Recorded", "scope": "global", "record_type": "call", "events": ["call.recording_finished"]}
+    return make_job_over(system, engine, **changes)
+
+
+def make_job_over(system: Tenant, engine: SpeechEngine, **changes: Any) -> JobDefinition:
+    """A queue for finished recordings and the job that reads it."""
+    actor: dict[str, Any] = {"actor": ACTOR, "audit_tenant": system}
+    common = {"enabled": True, "tenant": None}
+    values = {
+        "name": f"Recorded for {engine.name}",
+        "scope": "global",
+        "record_type": "call",
+        "events": ["call.recording_finished"],
+    }
     queue = save_queue(queue=None, values={**common, **values, "replicate": False}, tenant_groups=[], **actor)
     return save_job(
         job=None,

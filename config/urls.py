@@ -5,6 +5,9 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("core.urls")),
     path("", include("accounts.urls")),
+    path("", include("accounts.realms.urls")),
+    path("", include("miaop.urls")),
+    path("offline-tasks/", include("miaop.pages.urls")),
     path("", include("usage.urls")),
     path("", include("conversations.urls")),
     path("calls/", include("jobs.call_urls")),

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from core.api_errors import api_error
 from core.errors import ParlanceError
 from core.files import NO_ROOM
 from core.logs import client_ip, request_id
@@ -81,6 +82,25 @@ class ResponseHeadersMiddleware:
         return response
 
 
+class CookielessMiddleware:
+    """Takes cookies and wishes for a language off requests to APIs that know callers by a token alone (``API_PATHS``; R3.1).
+
+    So no session of the pages is read there, none is kept alive, and a page that was made to call cannot act for anybody.
+    Programs compare messages, and people search for them: they are in one language, whoever asks.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Nobody further in sees a cookie or a language."""
+        if is_api(request):
+            request.META.pop("HTTP_COOKIE", None)
+            request.META.pop("HTTP_ACCEPT_LANGUAGE", None)
+            request.COOKIES = {}
+        return self.get_response(request)
+
+
 class CharsetMiddleware:
     """Refuses text in anything but UTF-8 before the query string or the body is read (core.requests says why)."""
 
@@ -124,16 +144,30 @@ class ErrorMiddleware:
         return error_response(request, exception.status, exception.message, code=exception.code)
 
 
+def is_api(request: HttpRequest) -> bool:
+    """True for the paths whose callers are programs with a token."""
+    return re.match(settings.API_PATHS, request.path_info.removeprefix("/")) is not None
+
+
 def wants_json(request: HttpRequest) -> bool:
-    """True when the caller asked for JSON before HTML."""
-    return request.headers.get("Accept", "").startswith("application/json")
+    """True when the caller asked for JSON before HTML, or is a program anyway."""
+    return is_api(request) or request.headers.get("Accept", "").startswith("application/json")
 
 
 def error_response(request: HttpRequest, status: int, message: str, *, code: str = "error") -> HttpResponse:
-    """The one shape of errors: ``{error, message, request_id}`` or the same as a page."""
+    """The one shape of errors: ``{error, message, request_id}`` or the same as a page; of APIs what their clients read."""
     identity = getattr(request, "request_id", "-")
+    if is_api(request):
+        return JsonResponse(_api_error(request, status, code, message, identity), status=status)
     if wants_json(request):
         return JsonResponse({"error": code, "message": message, "request_id": identity}, status=status)
     template = f"{status}.html" if status in {400, 403, 404, 409, 500} else "400.html"
     context = {"message": message, "status": status, "request_id": identity}
     return render(request, template, context, status=status)
+
+
+def _api_error(request: HttpRequest, status: int, code: str, message: str, identity: str) -> dict[str, Any]:
+    """What went wrong before a view of an API was reached: as OAuth has it below realms, else section 8 of the contract."""
+    if "realms/" in request.path_info:
+        return {"error": "invalid_request", "error_description": message}
+    return api_error(status, code.upper(), message, identity)

@@ -6,6 +6,7 @@ Whatever a person has changed since the first load stays: each part is made only
 from django.db import transaction
 
 from accounts.models import User
+from aiassistant.kind import AIKind
 from aiassistant.library.activating import activate_tasks
 from aiassistant.library.models import AITask, TaskActivation
 from aiassistant.library.seeding import load_library
@@ -14,11 +15,11 @@ from aiassistant.services import save_engine, set_default
 from conversations.models import WRITTEN, Call, TranscriptionState
 from customfields.models import CustomField
 from customfields.services import set_in_lists
-from jobs.models import DataSource, JobDefinition, Schedule
-from jobs.services import save_job
+from demo.pipelines import make_job, queue_named
+from jobs.models import JobDefinition
 from queues.events import REQUEUED, Event, RecordType
-from queues.models import AccessScope, ProcessingQueue, QueueScope
-from queues.services import put, save_queue
+from queues.models import ProcessingQueue
+from queues.services import put
 from tenants.doors import enter
 from tenants.models import Tenant
 
@@ -35,31 +36,11 @@ def make_assistant(*, system: Tenant, actor: str) -> ProcessingQueue | None:
     """Create what is missing; return the queue when its job was made now, so that nothing has been asked yet."""
     load_library()
     engine = _engine(system, actor)
-    queue = _queue(system, actor)
+    queue = queue_named(QUEUE, record_type=RecordType.CONVERSATION, events=EVENTS, system=system, actor=actor)
     if JobDefinition.objects.filter(name=JOB).exists():
         return None
     _show_in_lists(system)
-    save_job(
-        job=None,
-        values={
-            "name": JOB,
-            "kind": "aiassistant",
-            "enabled": True,
-            "access_scope": AccessScope.TENANTS_ONLY,
-            "tenant": None,
-            "data_source": DataSource.QUEUE,
-            "source_queue": queue,
-            "settings": {"engine": engine.pk},
-            "filters": [],
-            "schedule": Schedule.CONTINUOUS,
-            "cron": "",
-            "time_zone": "UTC",
-        },
-        tenant_groups=[],
-        publish_to=[],
-        actor=actor,
-        audit_tenant=system,
-    )
+    make_job(JOB, kind=AIKind.key, queue=queue, settings={"engine": engine.pk}, filters=[], system=system, actor=actor)
     return queue
 
 
@@ -94,15 +75,6 @@ def _engine(system: Tenant, actor: str) -> AIEngine:
         if not DefaultEngine.objects.filter(tenant=None).exists():
             set_default(tenant=None, engine=engine, actor=actor, audit_tenant=system)
     return engine
-
-
-def _queue(system: Tenant, actor: str) -> ProcessingQueue:
-    queue = ProcessingQueue.objects.filter(name=QUEUE).first()
-    if queue is not None:
-        return queue
-    values = {"name": QUEUE, "enabled": True, "scope": QueueScope.GLOBAL, "tenant": None, "replicate": False}
-    values |= {"record_type": RecordType.CONVERSATION, "events": [event.value for event in EVENTS]}
-    return save_queue(queue=None, values=values, tenant_groups=[], actor=actor, audit_tenant=system)
 
 
 def _show_in_lists(system: Tenant) -> None:

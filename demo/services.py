@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,28 +12,28 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.realms.setup import offer
 from accounts.services import create_user, key_of
 from conversations.metadata import read_metadata
 from conversations.models import WRITTEN, Call
 from conversations.services import delete_call, ingest_call
 from conversations.threads.reading import read_thread
 from conversations.threads.services import import_thread
-from demo import assistant
+from demo import assistant, offline
 from demo.manifest import CALLS, DemoTenant, Manifest, demo_threads, read_manifest
+from demo.pipelines import make_job, queue_named
 from jobs.actions import abort_records, delete_records
-from jobs.models import DataSource, JobDefinition, Record, Schedule
-from jobs.services import save_job
+from jobs.models import JobDefinition, Record
 from licensing.limits_pages.services import FIELDS, save_limits, stored_limits
 from licensing.models import Bundle, Entitlement
 from licensing.services import grant
 from queues.events import Event, RecordType
-from queues.models import AccessScope, ProcessingQueue, QueueScope
-from queues.services import save_queue
 from tenants.doors import enter
 from tenants.models import Tenant
 from tenants.provisioning import provision
 from tenants.selectors import system_tenant
 from tenants.services import create_tenant
+from transcription.kind import TranscriptionKind
 from transcription.models import SpeechEngine, Visibility
 from transcription.services import save_engine
 
@@ -40,6 +41,10 @@ ACTOR = "system:demo"
 ENGINE = "Bundled speech server"
 QUEUE = "Recorded calls"
 JOB = "Transcribe recordings"
+FILTERS = (
+    {"field": "user.license", "op": "is", "value": Bundle.SPEECH_ANALYTICS.value},
+    {"field": "call.duration", "op": "between", "value": [15, 7200]},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +63,27 @@ def load_demo() -> list[SignIn]:
     _pipeline()
     # Before conversations come: those that come after it are asked about by themselves.
     new_queue = assistant.make_assistant(system=system_tenant(), actor=ACTOR)
+    offer(tenant=system_tenant(), actor=ACTOR)
     sign_ins = []
     for demo_tenant in manifest.tenants:
         tenant = _tenant(demo_tenant)
         sign_ins += _people(tenant, demo_tenant)
+        offer(tenant=tenant, actor=ACTOR)
         _limits(tenant, demo_tenant)
         assistant.enable_tasks(tenant=tenant)
         if new_queue is not None:
             assistant.take_up(tenant=tenant, queue=new_queue)
         _calls(tenant, manifest)
         _threads(tenant)
+        offline.submit_task(tenant=tenant, wanted=demo_tenant, manifest=manifest)
     return sign_ins
 
 
 def reset_demo() -> int:
-    """Remove the demo's calls and threads with their records and load them again; returns how many were removed."""
+    """Remove the demo's calls and threads with their records and load them again; returns how many were removed.
+
+    Offline tasks stay: they are never deleted.
+    """
     removed = 0
     for demo_tenant in read_manifest().tenants:
         tenant = Tenant.objects.filter(slug=demo_tenant.alias, state=Tenant.State.READY).first()
@@ -99,9 +110,8 @@ def demo_password(organisation: str, username: str) -> str:
     return base64.b32encode(digest[:10]).decode().lower()
 
 
-def _pipeline() -> None:
-    """The three parts of the guide (domain T7): engine, queue, job."""
-    system = system_tenant()
+def bundled_engine() -> SpeechEngine:
+    """The engine of the bundled speech server, made or given its present address."""
     engine = SpeechEngine.objects.filter(name=ENGINE).first()
     if engine is None or engine.settings.get("server_address") != os.environ["PARLANCE_SPEECH_ADDRESS"]:
         engine = save_engine(
@@ -116,54 +126,39 @@ def _pipeline() -> None:
             settings={"server_address": os.environ["PARLANCE_SPEECH_ADDRESS"], "ssl_verify": True, "punctuate": True},
             secrets={"token": Path(os.environ["PARLANCE_SPEECH_TOKEN_FILE"]).read_text().strip()},
             actor=ACTOR,
-            audit_tenant=system,
+            audit_tenant=system_tenant(),
         )
-    queue = ProcessingQueue.objects.filter(name=QUEUE).first()
-    if queue is None:
-        queue = save_queue(
-            queue=None,
-            values={
-                "name": QUEUE,
-                "enabled": True,
-                "scope": QueueScope.GLOBAL,
-                "tenant": None,
-                "record_type": RecordType.CALL,
-                "events": [Event.CALL_RECORDING_FINISHED.value],
-                "replicate": False,
-            },
-            tenant_groups=[],
-            actor=ACTOR,
-            audit_tenant=system,
-        )
+    return engine
+
+
+def demo_call_ids() -> dict[Tenant, list[uuid.UUID]]:
+    """The demo's calls with a recording or without, by tenant; no threads."""
+    found = {}
+    for demo_tenant in read_manifest().tenants:
+        tenant = Tenant.objects.filter(slug=demo_tenant.alias, state=Tenant.State.READY).first()
+        if tenant is not None:
+            with enter(tenant):
+                calls = Call.objects.filter(external_id__startswith="demo-").exclude(WRITTEN)
+                found[tenant] = list(calls.values_list("pk", flat=True))
+    return found
+
+
+def _pipeline() -> None:
+    """The three parts of the guide (domain T7): engine, queue, job."""
+    system = system_tenant()
+    engine = bundled_engine()
+    events = (Event.CALL_RECORDING_FINISHED,)
+    queue = queue_named(QUEUE, record_type=RecordType.CALL, events=events, system=system, actor=ACTOR)
     if not JobDefinition.objects.filter(name=JOB).exists():
-        _job(engine, queue, system)
-
-
-def _job(engine: SpeechEngine, queue: ProcessingQueue, system: Tenant) -> None:
-    save_job(
-        job=None,
-        values={
-            "name": JOB,
-            "kind": "transcription",
-            "enabled": True,
-            "access_scope": AccessScope.TENANTS_ONLY,
-            "tenant": None,
-            "data_source": DataSource.QUEUE,
-            "source_queue": queue,
-            "settings": {"engine": engine.pk},
-            "filters": [
-                {"field": "user.license", "op": "is", "value": Bundle.SPEECH_ANALYTICS.value},
-                {"field": "call.duration", "op": "between", "value": [15, 7200]},
-            ],
-            "schedule": Schedule.CONTINUOUS,
-            "cron": "",
-            "time_zone": "UTC",
-        },
-        tenant_groups=[],
-        publish_to=[],
-        actor=ACTOR,
-        audit_tenant=system,
-    )
+        make_job(
+            JOB,
+            kind=TranscriptionKind.key,
+            queue=queue,
+            settings={"engine": engine.pk, "talk_fields": True},
+            filters=FILTERS,
+            system=system,
+            actor=ACTOR,
+        )
 
 
 def _tenant(wanted: DemoTenant) -> Tenant:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from stack import stamps
+from stack import stamps, stand_ins
 from stack.environment import DATABASE, uses_own_postgres, uses_own_valkey
 from stack.errors import StackError
 from stack.files import write_json
@@ -29,6 +29,7 @@ from stack.services import (
     web_service,
     worker_service,
 )
+from stack.stand_ins import KeptStandIn
 from stack.supervisor import Supervisor
 from stack.valkey import EmbeddedValkey
 
@@ -52,6 +53,7 @@ class Boot:
     web_port: int
     speech_port: int
     with_demo: bool
+    stand_in: KeptStandIn
     report: Callable[[str], None]
     stopping: threading.Event
     _running_steps: set[subprocess.Popen[str]] = field(default_factory=set)
@@ -99,6 +101,7 @@ class Boot:
 
     def _start_applications(self, static: Future[None]) -> None:
         self.supervisor.start(speech_service(self.env, self.paths, self.speech_port))
+        self.stand_in.keep()
         static.result()
         self.supervisor.start(web_service(self.env, self.web_port))
         self.supervisor.start(worker_service(self.env))
@@ -139,6 +142,10 @@ class Boot:
             printed = self._manage("load_demo", "--json")
             write_json(self.paths.sign_ins, _last_json(printed))
             self._remember(database, known, "demo", wanted)
+        moved = stand_ins.wanted(self.paths)
+        if moved is not None and moved.moved:
+            self._manage("demo_engine", str(stand_ins.facts_file(self.paths, moved)))
+            stand_ins.settled(self.paths)
 
     def _remember(self, database: EmbeddedPostgres | None, known: dict[str, str], step: str, value: str) -> None:
         known[step] = value

@@ -76,6 +76,16 @@ class StackPaths:
         return self.data / "speech"
 
     @property
+    def stand_ins(self) -> Path:
+        """One directory for each stand-in of a speech vendor: keys, journal, chaos."""
+        return self.data / "stand-ins"
+
+    @property
+    def stand_in(self) -> Path:
+        """Which stand-in shall run."""
+        return self.data / "stand-in.json"
+
+    @property
     def logs(self) -> Path:
         """One file for each process."""
         return self.data / "log"

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -29,8 +29,9 @@ class EmbeddedPostgres:
     """One PostgreSQL cluster in ``data_dir``, reachable through ``socket_dir``.
 
     ``durable=False`` switches off everything that only matters after a power cut; never use it for data one
-    wants to keep. A killed process loses nothing in either mode. All methods raise :class:`StackError` with one
-    clear line when the person at the terminal can do something about it.
+    wants to keep. A killed process loses nothing in either mode. ``settings``: more of the server's, as
+    ``"name=value"``. All methods raise :class:`StackError` with one clear line when the person at the terminal can
+    do something about it.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class EmbeddedPostgres:
         socket_dir: Path | str,
         *,
         durable: bool = True,
+        settings: Sequence[str] = (),
         log_file: Path | None = None,
         identity: Identity | None = None,
     ) -> None:
         self.data_dir = Path(data_dir).absolute()
         self.socket_dir = Path(socket_dir).absolute()
         self.durable = durable
+        self.settings = tuple(settings)
         self.log_file = log_file or self.data_dir.with_name(self.data_dir.name + ".log")
         self._identity = identity
         self._binaries: PostgresBinaries | None = None
@@ -163,7 +166,7 @@ class EmbeddedPostgres:
         if not self.durable:
             options += FAST_AND_LOSSY
         command = [str(self.binaries.program("postgres")), "-D", str(self.data_dir)]
-        for option in options:
+        for option in (*options, *self.settings):
             command += ["-c", option]
         return self._run_as().popen(command, env=_environment(), stdout=log, stderr=log)
 

@@ -25,6 +25,7 @@ from stack.processes import boot_id, send, start_ticks
 from stack.readiness import readiness
 from stack.secrets import StackSecrets, load_secrets
 from stack.services import WORKER_STOP_S
+from stack.stand_ins import KeptStandIn
 from stack.state import orphans, supervisor_lock
 from stack.supervisor import Supervisor, end_orphan
 
@@ -43,6 +44,7 @@ class StackProcess:
         self._lock = threading.RLock()
         self._facts: dict[str, Any] = {"phase": "starting", "message": "Starting", "error": None, "healthy": False}
         self._supervisor = Supervisor(paths.logs, on_change=self._write)
+        self._stand_in = KeptStandIn(paths, self._supervisor)
 
     def run(self) -> int:
         """Live until told to stop; return the exit code. Raises :class:`StackError` when another supervisor lives."""
@@ -63,6 +65,7 @@ class StackProcess:
             web_port=self._web_port,
             speech_port=speech_port,
             with_demo=self._with_demo,
+            stand_in=self._stand_in,
             report=lambda words: self._note(message=words),
             stopping=self._stop,
         )
@@ -103,6 +106,7 @@ class StackProcess:
 
     def _watch_health(self) -> None:
         while not self._stop.wait(HEALTH_EVERY_S):
+            self._stand_in.keep()
             healthy = readiness(self._web_port).ready
             if healthy != self._facts["healthy"]:
                 self._note(healthy=healthy)

@@ -103,6 +103,17 @@ class Supervisor:
                 self._watcher.start()
         self._on_change()
 
+    def stop(self, name: str) -> None:
+        """Stop one service and forget it; one that is not kept is none."""
+        with self._lock:
+            child = self._children.pop(name, None)
+        if child is None:
+            return
+        if child.process is not None and child.process.poll() is None:
+            send(child.process.pid, child.service.stop_signal)
+        self._await_end(child, child.service.stop_timeout_s)
+        self._on_change()
+
     def snapshot(self) -> list[dict[str, Any]]:
         """Return name, pid, state (running, restarting, stopped), restarts and start time of every service."""
         with self._lock:

@@ -13,6 +13,10 @@ from stack.pgidentity import choose_identity
 from stack.postgres import EmbeddedPostgres
 from stack.valkey import EmbeddedValkey
 
+# Tests roll back what they store. Statistics taken in between say "empty" of tables that the next test fills, and
+# the plans made by them read such a table once a row: minutes, at moments that no test chooses.
+FOR_TESTS = ("autovacuum=off",)
+
 
 @contextmanager
 def throwaway_directory() -> Iterator[Path]:
@@ -31,7 +35,7 @@ def throwaway_postgres() -> Iterator[EmbeddedPostgres]:
     """Run a PostgreSQL that keeps nothing after a power cut."""
     with (
         throwaway_directory() as directory,
-        EmbeddedPostgres(directory / "pg", directory / "s", durable=False) as server,
+        EmbeddedPostgres(directory / "pg", directory / "s", durable=False, settings=FOR_TESTS) as server,
     ):
         yield server
 

@@ -17,6 +17,7 @@ from accounts.lockout import guard_code
 from accounts.models import User
 from accounts.passwords import account_of
 from accounts.security_models import RecoveryCode, SecondFactor, TenantSignIn
+from accounts.sessions import end_realm_sessions
 from audit.services import append
 from core.crypto import open_sealed, seal
 from core.errors import Conflict, InvalidInput
@@ -79,6 +80,7 @@ def confirm_totp(*, user: User, code: str, actor: str) -> list[str]:
         raise InvalidInput("code", _("This code is not right. Check the clock of your phone."))
     factor.confirmed_at, factor.last_step = timezone.now(), step
     factor.save(update_fields=["confirmed_at", "last_step"])
+    _end_sessions_without(user)
     _record(user, actor, "user.second_factor_added", kind="totp")
     return _first_codes(user)
 
@@ -100,8 +102,15 @@ def add_passkey(*, user: User, credential: Credential, name: str, actor: str) ->
         sign_count=credential.sign_count,
         confirmed_at=timezone.now(),
     )
+    _end_sessions_without(user)
     _record(user, actor, "user.second_factor_added", kind="passkey", name=name.strip()[:80])
     return _first_codes(user)
+
+
+def _end_sessions_without(user: User) -> None:
+    """Tokens of the offline-task API that a password alone has got are worth nothing any more; the next need the code."""
+    if of(user).count() == 1:
+        end_realm_sessions([user.pk])
 
 
 def use_code(*, user: User, code: str) -> str:
@@ -117,6 +126,20 @@ def use_code(*, user: User, code: str) -> str:
     else:
         record_refusal(user, "wrong_code")
     return kind
+
+
+def use_totp(*, user: User, code: str) -> bool:
+    """Check the code of an authenticator app where nothing else will do; a recovery code is neither taken nor spent.
+
+    Raises TooManyAttempts after five wrong ones in 15 minutes.
+    """
+    attempt = guard_code(account=account_of(user))
+    right = _use_totp(user, "".join(character for character in code if character.isalnum()))
+    if right:
+        attempt.succeeded()
+    else:
+        record_refusal(user, "wrong_code")
+    return right
 
 
 def use_passkey(*, user: User, credential_id: bytes, sign_count: int) -> None:

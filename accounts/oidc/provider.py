@@ -76,13 +76,18 @@ def keys_of(issuer: str, policy: OutboundPolicy, *, fresh: bool = False) -> list
     """Its public keys, kept for 10 minutes unless ``fresh`` ones are asked for. Raises ProviderFailed."""
     entry = _entry(issuer, policy)
     if fresh or entry.keys_until < time.monotonic():
-        found = _run(policy, lambda session: _json(session, "GET", entry.provider.jwks_uri))
-        keys = found.get("keys")
-        if not isinstance(keys, list):
-            raise ProviderFailed("keys_malformed")
-        entry.keys = [key for key in keys[:MAX_KEYS] if isinstance(key, dict)]
+        entry.keys = keys_at(entry.provider.jwks_uri, policy)
         entry.keys_until = time.monotonic() + KEPT_S
     return entry.keys
+
+
+def keys_at(address: str, policy: OutboundPolicy) -> list[dict[str, Any]]:
+    """The public keys that are published there, asked for each time. Raises ProviderFailed."""
+    found = _run(policy, lambda session: _json(session, "GET", address))
+    keys = found.get("keys")
+    if not isinstance(keys, list):
+        raise ProviderFailed("keys_malformed")
+    return [key for key in keys[:MAX_KEYS] if isinstance(key, dict)]
 
 
 def exchange(

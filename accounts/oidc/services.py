@@ -21,7 +21,7 @@ from accounts.roles.services import demand_grantable
 from accounts.security_models import LinkedIdentity, TenantSignIn
 from accounts.services import create_user, key_of, role_for
 from audit.models import AuditEntry
-from audit.rivals import whose_change
+from audit.rivals import field_words, whose_change
 from audit.services import SECRET, append, changes
 from core.crypto import open_sealed, seal
 from core.errors import Conflict, InvalidInput, NotAllowed
@@ -254,7 +254,7 @@ def save_setting(*, tenant: Tenant, values: Mapping[str, Any], version: int, edi
     old, new = changes(before, {**after, "oidc_client_secret": SECRET} if secret else after)
     # Two roles may have the same name.
     if secret or setting.oidc_default_role_id != role_before or any(name.startswith("oidc_") for name in new):
-        _demand_master(tenant, editor)
+        demand_master(tenant, editor)
         _demand_grantable(setting.oidc_default_role, tenant, editor)
     if secret:
         setting.oidc_client_secret = seal(data_key(tenant), secret.encode(), _context(tenant))
@@ -282,7 +282,7 @@ def _whose_change(tenant: Tenant, version: int) -> str:
         target_id=str(tenant.pk),
         actions=[CHANGED],
         since=version,
-        words=lambda name, _value: str(TenantSignIn._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+        words=field_words(TenantSignIn),
         otherwise=_("Somebody else saved this page in the meantime. Reload it, then make your change again."),
     )
 
@@ -298,8 +298,8 @@ def _check_issuer(issuer: str) -> CheckedUrl:
     return checked
 
 
-def _demand_master(tenant: Tenant, editor: User) -> None:
-    """Who names the provider decides who everybody is, so he must be able to do already what they can do."""
+def demand_master(tenant: Tenant, editor: User) -> None:
+    """Raise NotAllowed unless ``editor`` may say who vouches for a tenant's people. Who names the provider decides who everybody is, so he must be able to do already what they can do."""
     try:
         if tenant.is_system and not editor.rights >= ALL_CODES:
             raise NotAllowed(_("You lack the right “%(code)s”.") % {"code": min(ALL_CODES - editor.rights)})

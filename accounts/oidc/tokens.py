@@ -39,7 +39,7 @@ def verified_claims(
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise TokenRefused("algorithm_refused")
-    key = _key(keys, header.get("kid"), algorithm)
+    key = key_of(keys, header.get("kid"), algorithm, ALGORITHMS[algorithm])
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -78,11 +78,15 @@ def _check_claims(claims: Mapping[str, Any], client_id: str, nonce: str) -> None
         raise TokenRefused("wrong_subject")
 
 
-def _key(keys: Sequence[Mapping[str, Any]], identity: Any, algorithm: str) -> Any:
+def key_of(keys: Sequence[Mapping[str, Any]], identity: Any, algorithm: str, kind: str) -> Any:
+    """The published key of this id that is meant for signatures by ``algorithm``; ``kind`` is the type of its keys.
+
+    Raises UnknownKey when there is none, or no id and a choice, TokenRefused when the key is malformed.
+    """
     fitting = [
         key
         for key in keys
-        if key.get("kty") == ALGORITHMS[algorithm]
+        if key.get("kty") == kind
         and key.get("use", "sig") == "sig"
         and key.get("alg", algorithm) == algorithm
         and (identity is None or key.get("kid") == identity)

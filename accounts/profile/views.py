@@ -80,6 +80,7 @@ class Profile(FormPage):
             "factors": factor_services.of(user),
             "codes_left": RecoveryCode.objects.filter(user=user, used_at=None).count(),
             "sessions": found,
+            "api_sessions": sessions.of_realm(user),
             "others": sum(not row["here"] for row in found),
             "must_add": self.request.session.get(DUTY, False),
         }
@@ -255,6 +256,22 @@ class SessionEnd(ActionPage):
         if session.session_key == self.request.session.session_key:
             raise Conflict(_("This is the session you are in. Use Sign out."))
         sessions.revoke(session=session, actor=user.actor)
+        messages.success(self.request, _("The session has ended."))
+        return reverse("accounts:profile")
+
+    def refused_url(self) -> str:
+        """The profile."""
+        return reverse("accounts:profile")
+
+
+class RealmSessionEnd(ActionPage):
+    """End one of one's own sessions of the offline-task API."""
+
+    def act(self) -> str:
+        """Through the service."""
+        user = viewer(self.request)
+        session = get_object_or_404(sessions.of_realm(user).select_related("user"), pk=self.kwargs["pk"])
+        sessions.revoke_realm(session=session, actor=user.actor)
         messages.success(self.request, _("The session has ended."))
         return reverse("accounts:profile")
 

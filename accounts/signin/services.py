@@ -25,12 +25,21 @@ class Claim:
     user: User | None
 
 
-def claim(*, organisation: str, username: str) -> Claim:
-    """Look the names up, whatever their case; ``master`` is an alias of the System tenant (domain C46)."""
+def claim(*, organisation: str, username: str, by_email: bool = False) -> Claim:
+    """Look the names up, whatever their case; ``master`` is an alias of the System tenant (domain C46).
+
+    ``by_email``: what is no user name may be the e-mail address of one active user alone, or where nobody is active
+    of one who is not, so that the right password is told of the state of the account as by user name (R2.2).
+    """
     slug, key = organisation.strip().lower(), key_of(username)
     tenant = tenant_named(slug)
     user = User.objects.filter(tenant=tenant, username_key=key).first() if tenant else None
-    return Claim(account_key(str(tenant.pk) if tenant else slug, key), slug[:40], username.strip(), tenant, user)
+    if user is None and tenant is not None and by_email and "@" in username:
+        found = User.objects.filter(tenant=tenant, email__iexact=username.strip()).order_by("-is_active", "pk")[:2]
+        alone = len(found) == 1 or (len(found) == 2 and found[0].is_active and not found[1].is_active)
+        user = found[0] if alone else None
+    known = user.username_key if user is not None else key
+    return Claim(account_key(str(tenant.pk) if tenant else slug, known), slug[:40], username.strip(), tenant, user)
 
 
 def tenant_named(organisation: str) -> Tenant | None:
@@ -44,10 +53,18 @@ def check_password(
 ) -> User | None:
     """The user whose password this is, or None for every reason alike and at the same cost (hostile 3B1).
 
-    ``device`` says by account which known browser asks. A refusal is audited with its reason. Raises TooManyAttempts
-    when the address failed too often.
+    ``device`` says by account which known browser asks. Raises TooManyAttempts when the address failed too often.
     """
     asked = claim(organisation=organisation, username=username)
+    return None if judge(asked=asked, password=password, device=device) else asked.user
+
+
+def judge(*, asked: Claim, password: str, device: Callable[[str], str] = lambda account: "") -> str:
+    """Why the password does not let the claimed user in, as a word for the audit trail; empty when it does.
+
+    All reasons cost the same. ``disabled`` and ``tenant_not_ready`` are told of a right password alone. A refusal is
+    audited with its reason. Raises TooManyAttempts as ``check_password`` does.
+    """
     attempt = guard(account=asked.account, device=device(asked.account))
     if attempt.locked or asked.user is None:
         same_work(password)
@@ -59,9 +76,9 @@ def check_password(
         # While an account is locked, only the attempt that locked it is told: an attack must not fill the trail.
         if not attempt.locked or attempt.locked_now:
             record_refusal(asked, reason)
-        return None
+        return reason
     attempt.succeeded()
-    return asked.user
+    return ""
 
 
 def _why_not(asked: Claim, attempt: Attempt, right: bool) -> str:

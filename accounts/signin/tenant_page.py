@@ -93,7 +93,24 @@ class TenantSignInForm(VersionedForm):
             self.fields["oidc_client_secret"].help_text = _("•••• is stored. Leave empty to keep it.")
 
 
-class TenantSignInPage(SettingsTab):
+class ConfirmedTab(SettingsTab):
+    """A tab that decides who gets in: a forgotten browser is not enough to change it."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask the password before the form, so that nothing typed is lost to the question."""
+        if self.may_edit and not confirmed_recently(request):
+            return to_confirm(request)
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Store, after a recent sign-in alone."""
+        if self.may_edit and not confirmed_recently(request):
+            messages.warning(request, _("Nothing was saved yet. Confirm that it is you, then make your change again."))
+            return to_confirm(request)
+        return super().post(request, *args, **kwargs)
+
+
+class TenantSignInPage(ConfirmedTab):
     """The tab."""
 
     tab = "accounts:tenant_sign_in"
@@ -114,19 +131,6 @@ class TenantSignInPage(SettingsTab):
         """What the provider has to be told."""
         address = self.request.build_absolute_uri(reverse("accounts:oidc_callback"))
         return {"intro": _("Redirect address to enter at the provider: %(address)s") % {"address": address}}
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask the password before the form, so that nothing typed is lost to the question."""
-        if self.may_edit and not confirmed_recently(request):
-            return to_confirm(request)
-        return super().get(request, *args, **kwargs)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Who names the provider decides who everybody is: a forgotten browser is not enough."""
-        if self.may_edit and not confirmed_recently(request):
-            messages.warning(request, _("Nothing was saved yet. Confirm that it is you, then make your change again."))
-            return to_confirm(request)
-        return super().post(request, *args, **kwargs)
 
     def save(self, form: Any) -> HttpResponseBase:
         """Through the service."""

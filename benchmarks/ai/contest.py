@@ -35,7 +35,7 @@ from benchmarks.ai.world import (
 )
 from benchmarks.pipeline.contest import CELERY, WORKER, broker_pid, counted_statements, postmaster, reset_statements
 from benchmarks.registry import Figures, goal, scaled
-from benchmarks.servers import child, cpu_s, rss_mb
+from benchmarks.servers import child, cpu_s, prepared, release, rss_mb
 from benchmarks.world import Place, analyze, make_places, make_system
 from conversations.executions import exchanges_of
 from jobs.models import Record
@@ -204,22 +204,11 @@ def _bare(house: House, real: Calls) -> Figures:
     bodies = house.folder / "bodies.jsonl"
     number = _write_bodies(bodies, real)
     spec = {"base_url": f"{house.url}/v1", "key": KEY, "concurrency": CONCURRENCY, "bodies": str(bodies)}
-    script = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.ai.bare"],
-        cwd=ROOT,
-        env=python_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert script.stdin is not None
+    script = prepared("benchmarks.ai.bare", spec)
     assert script.stdout is not None
-    script.stdin.write(orjson.dumps(spec) + b"\n")
-    script.stdin.flush()
-    assert script.stdout.readline() == b"ready\n"
     before = _spent(house, [script.pid])
     began = time.monotonic()
-    script.stdin.write(b"\n")
-    script.stdin.flush()
+    release(script)
     # Its processor time is read while it still runs: it waits for nobody.
     answered = int(script.stdout.readline())
     seconds = time.monotonic() - began

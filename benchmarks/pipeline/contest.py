@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,14 +18,12 @@ from django.db import connection, transaction
 
 from benchmarks.provider import CHECKS
 from benchmarks.registry import Figures, goal, scaled
-from benchmarks.servers import child, cpu_s, rss_mb
+from benchmarks.servers import child, cpu_s, prepared, release, rss_mb
 from benchmarks.world import Place, add_calls, analyze, make_job, make_places, make_system
 from conversations.models import Transcript
 from jobs.models import JobDefinition, Record
 from queues.events import Event
 from queues.services import publish
-from stack.environment import python_environment
-from stack.paths import ROOT
 from stack.processes import wait_until
 from tenants.doors import enter
 from tenants.keys import data_key
@@ -210,9 +207,7 @@ def _bare(contest: Contest, calls: dict[str, dict[int, list[Any]]]) -> Iterator[
     def start(label: str) -> int:
         script = scripts[label]
         _SPENDERS[:] = [script.pid]
-        assert script.stdin is not None
-        script.stdin.write(b"\n")
-        script.stdin.flush()
+        release(script)
         return script.pid
 
     yield start
@@ -220,7 +215,7 @@ def _bare(contest: Contest, calls: dict[str, dict[int, list[Any]]]) -> Iterator[
         script.communicate(timeout=60)
 
 
-def _script(contest: Contest, label: str) -> "subprocess.Popen[bytes]":
+def _script(contest: Contest, label: str) -> subprocess.Popen[bytes]:
     spec = {
         "database": os.environ["DATABASE_URL"],
         "provider": contest.provider,
@@ -236,19 +231,7 @@ def _script(contest: Contest, label: str) -> "subprocess.Popen[bytes]":
             for place in contest.places
         ],
     }
-    script = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.pipeline.bare"],
-        cwd=ROOT,
-        env=python_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert script.stdin is not None
-    assert script.stdout is not None
-    script.stdin.write(orjson.dumps(spec) + b"\n")
-    script.stdin.flush()
-    assert script.stdout.readline() == b"ready\n"
-    return script
+    return prepared("benchmarks.pipeline.bare", spec)
 
 
 # The processes of the contestant at work.

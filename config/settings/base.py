@@ -44,7 +44,7 @@ SHARED_APPS = [
     "django_tables2",
     "csp",
 ]
-TENANT_APPS = ["conversations"]
+TENANT_APPS = ["conversations", "miaop"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 
 TENANT_MODEL = "tenants.Tenant"
@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.ResponseHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
+    "core.middleware.CookielessMiddleware",
     "core.middleware.CharsetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -146,6 +147,8 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# A task of the offline-task API has up to 200 files and may come with parts that are ignored.
+DATA_UPLOAD_MAX_NUMBER_FILES = 250
 
 # --- People ---
 AUTH_USER_MODEL = "accounts.User"
@@ -207,6 +210,32 @@ DEFAULT_FROM_EMAIL = env("PARLANCE_EMAIL_FROM", "parlance@localhost")
 # How people reach this installation, for links in e-mails.
 BASE_URL = env("PARLANCE_BASE_URL", "http://localhost:8000/")
 
+# --- Realms of the offline-task API: what bad credentials get (classic: 401, keycloak-26.6: 400), and where plain http
+# will do (external: from private addresses, all: nowhere, none: everywhere). ---
+REALMS_ERRORS = env("PARLANCE_REALMS_ERRORS", "classic")
+REALMS_TLS = env("PARLANCE_REALMS_TLS", "external")
+# Paths without the slash in front whose callers are known by a token alone: cookies are not looked at there, errors are
+# JSON, and a redirect, which would lose what was posted, is never the answer.
+API_PATHS = r"(?:auth/)?realms/|hrec/?\Z|api/"
+
+# --- Offline-task API: what clients are told to wait at most, in seconds (R5.2). ---
+MIAOP_MAX_REMAINING_S = int(env("PARLANCE_MIAOP_MAX_REMAINING_S", "900"))
+# Limits of one submission (R4.2): files, bytes of each, and how long the whole of it may take, in seconds. In each
+# stretch of so many seconds at least so many bytes must come.
+MIAOP_MAX_FILES = 200
+MIAOP_MAX_FILE_BYTES = int(env("PARLANCE_MIAOP_MAX_FILE_BYTES", str(1024**3)))
+MIAOP_UPLOAD_SECONDS = float(env("PARLANCE_MIAOP_UPLOAD_SECONDS", "3600"))
+MIAOP_STALL_SECONDS = float(env("PARLANCE_MIAOP_STALL_SECONDS", "30"))
+MIAOP_STALL_BYTES = 64 * 1024
+# Files while they are received; on a disk that web and workers share.
+MIAOP_INCOMING_DIR = env(
+    "PARLANCE_MIAOP_INCOMING_DIR",
+    str(Path(STORAGES["default"]["OPTIONS"]["location"]).parent / "incoming"),  # type: ignore[index]
+)
+# Of one user.
+MIAOP_REQUESTS_A_MINUTE = int(env("PARLANCE_MIAOP_REQUESTS_A_MINUTE", "600"))
+MIAOP_SUBMISSIONS_A_MINUTE = int(env("PARLANCE_MIAOP_SUBMISSIONS_A_MINUTE", "60"))
+
 # --- Metrics: without a token there is no /metrics; with addresses only these may ask. ---
 METRICS_TOKEN = env("PARLANCE_METRICS_TOKEN", "")
 METRICS_ADDRESSES = env_networks("PARLANCE_METRICS_ADDRESSES")
@@ -255,6 +284,7 @@ CELERY_BEAT_SCHEDULE = {
     "jobs-reserved": {"task": "jobs.tasks.release_reserved", "schedule": 30.0, "options": {"expires": 30}},
     "jobs-prune": {"task": "jobs.tasks.prune_history", "schedule": 3600.0},
     "conversations-sweep": {"task": "conversations.tasks.sweep_all_audio", "schedule": 24 * 3600.0},
+    "miaop-incoming": {"task": "miaop.tasks.sweep_incoming", "schedule": 30.0, "options": {"expires": 30}},
     "tenants-provisioning": {"task": "tenants.tasks.resume_provisioning", "schedule": 10.0, "options": {"expires": 10}},
     "alerts-rules": {"task": "alerts.tasks.check_rules", "schedule": 60.0, "options": {"expires": 60}},
     "usage-limits": {"task": "usage.tasks.check_limits", "schedule": 60.0, "options": {"expires": 60}},

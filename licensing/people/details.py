@@ -87,6 +87,7 @@ class UserDetails(AboutUser):
                 licences=rows,
                 minutes=shown_minutes(used),
                 sessions=sessions.of(person).count(),
+                api_sessions=sessions.of_realm(person),
                 factors=list(factors.of(person)),
                 several=is_platform_staff(user),
                 links=self.links(user),

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stack import datadir
+from stack import datadir, stand_ins
 from stack.cli.display import Display
 from stack.demofigures import is_final
 from stack.environment import python_environment
@@ -69,6 +69,7 @@ def run_up(options: argparse.Namespace) -> int:
         clean_orphans(paths)
         require_free(options.port, "stop it or use another with --port")
         datadir.settle_speech_port(paths, web_port=options.port)
+        stand_ins.settle_ports(paths, but=options.port)
     return _follow(paths, _spawn(paths, options), options)
 
 

@@ -5,6 +5,7 @@ It does what it should; ``Issuer.spoil`` makes the next ID token wrong in one wa
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT_ID, CLIENT_SECRET = "parlance", "secret-canary-0123456789"
@@ -83,8 +85,7 @@ class Issuer:
         key: Any = self.spoil.get("key", self.key)
         if algorithm == "none":
             parts = [{"alg": "none", **headers}, claims]
-            encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
-            return ".".join([*encoded, ""])
+            return ".".join([*(_part(part) for part in parts), ""])
         return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
 
     def jwk(self) -> dict[str, Any]:
@@ -130,3 +131,41 @@ def _answer(handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) 
     handler.send_header("Content-Length", str(len(data)))
     handler.end_headers()
     handler.wfile.write(data)
+
+
+def signed(
+    issuer: Issuer, key: Any = None, algorithm: str = "RS256", kid: str = "key-1", header: Any = None, **changes: Any
+) -> str:
+    """An access token of the issuer for five minutes; a claim of None is left out."""
+    now = int(time.time())
+    claims = {
+        "iss": issuer.url,
+        "exp": now + 300,
+        "iat": now,
+        "typ": "Bearer",
+        "azp": "browser_client",
+        "aud": "account",
+        "sub": "subject-1",
+        "preferred_username": "ada",
+        **changes,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key or issuer.key, algorithm=algorithm, headers={"kid": kid, **(header or {})})
+
+
+def unsigned(token: str) -> str:
+    """The same claims with the algorithm "none"."""
+    return f"{_part({'alg': 'none', 'kid': 'key-1'})}.{token.split('.')[1]}."
+
+
+def signed_with_the_public_key(issuer: Issuer, token: str) -> str:
+    """The same claims under HS256, whose secret is what everybody knows."""
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = issuer.key.public_key().public_bytes(serialization.Encoding.PEM, spki)
+    head = f"{_part({'alg': 'HS256', 'kid': 'key-1'})}.{token.split('.')[1]}"
+    mark = base64.urlsafe_b64encode(hmac.digest(pem, head.encode(), "sha256")).rstrip(b"=").decode()
+    return f"{head}.{mark}"
+
+
+def _part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

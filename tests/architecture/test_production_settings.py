@@ -69,3 +69,16 @@ def test_secrets_may_come_from_files(tmp_path):
         check=False,
     )
     assert started.stdout.strip() == str(len(GOOD["PARLANCE_SECRET_KEY"]))
+
+
+def test_what_is_posted_to_the_api_is_never_redirected():
+    code = (
+        "import django; django.setup(); from django.conf import settings; import re;"
+        "paths = ['realms/a/x', 'auth/realms/a', 'hrec', 'hrec/', 'api/tasks', 'calls/', 'hrecs', 'x/api/'];"
+        "print([any(re.search(rule, path) for rule in settings.SECURE_REDIRECT_EXEMPT) for path in paths])"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PARLANCE_", "DJANGO_"))}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**kept, **GOOD}, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == str([True] * 5 + [False] * 3)

@@ -15,8 +15,10 @@ from aiassistant.library.models import AITask
 from aiassistant.library.seeding import load_library
 from aiassistant.models import AIEngine
 from tenants.doors import enter
+from tests.accounts.signing_in import confirmed
 from tests.conversations.threads import stored_thread
 from tests.jobs.conftest import pipeline, speech, speech_server  # noqa: F401
+from tests.miaop.conftest import stored_task
 
 BASELINE = Path(__file__).with_name("query_counts.json")
 LIMIT_LIST, LIMIT_DETAIL = 15, 20
@@ -30,6 +32,7 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     pipeline.finish(*calls)
     with enter(people.agent.tenant):
         thread = stored_thread(people.agent.tenant, username="alan").pk
+    offline = stored_task(people.agent.tenant, "t", states=("completed", "failed", "none")).pk
     job, record = pipeline.job.pk, pipeline.record_of(calls[0]).pk
     admin, tenant_admin = client_for(people.platform_admin), client_for(people.tenant_admin)
     ai_engine = AIEngine.objects.create(name="Model", engine_type="offline")
@@ -43,6 +46,10 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "calls, searched": (tenant_admin, "/calls/?q=hello"),
         "call": (tenant_admin, f"/calls/{calls[0].pk}/"),
         "thread": (tenant_admin, f"/calls/{thread}/"),
+        "offline tasks": (tenant_admin, "/offline-tasks/"),
+        "offline task": (tenant_admin, f"/offline-tasks/{offline}/"),
+        "offline task, form": (tenant_admin, "/offline-tasks/submit/"),
+        "languages": (admin, f"{TRANSCRIPTION}/languages/"),
         "upload": (tenant_admin, "/calls/upload/"),
         "queues": (admin, "/administration/jobs/processing-queues/"),
         "queue": (admin, f"/administration/jobs/processing-queues/{pipeline.queue.pk}/"),
@@ -50,6 +57,9 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "dead letters": (admin, f"/administration/jobs/processing-queues/{pipeline.queue.pk}/dead-letters/"),
         "engines": (admin, f"{TRANSCRIPTION}/engines/"),
         "engine": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/"),
+        "engine overview": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/overview/"),
+        "engine calls": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/calls/"),
+        "engine prices": (admin, f"{TRANSCRIPTION}/engines/{pipeline.engine.pk}/prices/"),
         "AI engines": (admin, "/administration/speech-analytics/ai-assistant/engines/"),
         "AI engine": (admin, f"/administration/speech-analytics/ai-assistant/engines/{ai_engine.pk}/"),
         "AI engine overview": (
@@ -67,6 +77,10 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
         "AI task, versions": (admin, f"{TASKS}{task.pk}/versions/"),
         "AI task, playground": (admin, f"{TASKS}{task.pk}/playground/"),
         "AI tasks of a tenant": (tenant_admin, f"/administration/user-management/tenants/{tenant}/ai-tasks/"),
+        "offline-task API of a tenant": (
+            confirmed(tenant_admin),
+            f"/administration/user-management/tenants/{tenant}/offline-tasks/",
+        ),
         "jobs": (admin, f"{TRANSCRIPTION}/jobs/"),
         "job": (admin, f"{TRANSCRIPTION}/jobs/{job}/edit/"),
         "latest run": (admin, f"{TRANSCRIPTION}/jobs/{job}/latest-run/"),
@@ -97,7 +111,19 @@ def test_no_page_asks_the_database_more_often_than_its_baseline(pipeline, client
     assert {name: count for name, count in measured.items() if count > baseline.get(name, 0)} == {}
     fewer = {name: count for name, count in measured.items() if count < baseline[name]}
     assert fewer == {}, "lower the baseline"
-    details = {"call", "thread", "record", "latest run", "engine", "AI engine", "job", "queue", "queue, form"}
+    details = {
+        "call",
+        "thread",
+        "offline task",
+        "record",
+        "latest run",
+        "engine",
+        "engine overview",
+        "AI engine",
+        "job",
+        "queue",
+        "queue, form",
+    }
     # Home and the walk through a job ask every part of the house once.
     details |= {"home of the platform admin", "troubleshooting", "AI usage and cost"}
     assert {n: c for n, c in measured.items() if c > (LIMIT_DETAIL if n in details else LIMIT_LIST)} == {}

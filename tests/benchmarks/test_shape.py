@@ -14,6 +14,7 @@ from stack.paths import ROOT
 # Short of these names a report cannot be compared with another one.
 FIGURES = {
     "pipeline": {"contestants"},
+    "engines": {"words", "throughput", "imports"},
     "ai": {"contestants", "estimate", "built_in_engine"},
     "claim": {"cells"},
     "fairness": {"waits", "left_of_the_flood"},
@@ -22,6 +23,8 @@ FIGURES = {
     "tenants": {"clone_median_s", "migrations_median_s"},
     "ledger": {"overshoot_s", "row_by_row", "check_then_insert"},
     "audit": {"verify_s"},
+    "realms": {"requests", "requests_of_each"},
+    "miaop": {"upload", "submissions", "requests"},
     "usage": {"p95", "rollup_query_alone_ms"},
 }
 SCALE = "0.001"

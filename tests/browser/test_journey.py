@@ -23,7 +23,7 @@ SENTENCE = "a sentence that is easy to keep"
 def site(tmp_path_factory) -> Iterator[Machine]:
     """Web, worker and beat of a platform with nothing in it but its administrator."""
     with running_machine(tmp_path_factory.mktemp("journey") / "speech") as machine:
-        machine.manage("collectstatic", "--noinput", "--verbosity", "0")
+        machine.manage(["collectstatic", "--noinput", "--verbosity", "0"])
         for name in ("beat", "worker", "web"):
             machine.spawn(name)
         until(lambda: reachable(machine.url("/readyz")), seconds=60, every=0.2)

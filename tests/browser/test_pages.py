@@ -18,6 +18,8 @@ ADMIN_PAGES = [
     "/",
     "/calls/",
     "/dashboard/",
+    "/offline-tasks/",
+    "/offline-tasks/submit/",
     "/administration/jobs/processing-queues/",
     "/administration/jobs/processing-queues/add/",
     "/administration/jobs/processing-queues/1/",
@@ -27,6 +29,14 @@ ADMIN_PAGES = [
     "/administration/jobs/error-classes/",
     f"{TRANSCRIPTION}/engines/",
     f"{TRANSCRIPTION}/engines/add/",
+    f"{TRANSCRIPTION}/engines/add/?type=miaop",
+    f"{TRANSCRIPTION}/engines/1/overview/",
+    f"{TRANSCRIPTION}/engines/1/overview/?period=30d",
+    f"{TRANSCRIPTION}/engines/1/calls/",
+    f"{TRANSCRIPTION}/engines/1/prices/",
+    f"{TRANSCRIPTION}/engines/1/prices/add/",
+    f"{TRANSCRIPTION}/languages/",
+    f"{TRANSCRIPTION}/languages/add/",
     "/administration/speech-analytics/ai-assistant/engines/",
     "/administration/speech-analytics/ai-assistant/engines/1/overview/",
     "/administration/speech-analytics/ai-assistant/engines/1/abilities/",
@@ -81,6 +91,7 @@ OF_A_TENANT = [f"{TENANTS}%s/{tab}" for tab in ("", "service-limits/", "license-
 OF_A_TENANT += [f"{TENANTS}%s/{tab}" for tab in ("sign-in/", "audit/")]
 OF_A_TENANT += [f"{TENANTS}%s/ai-tasks/", f"{TENANTS}%s/ai-tasks/1/override/", f"{TENANTS}%s/ai-tasks/1/estimate/"]
 OF_A_TENANT += ["/administration/speech-analytics/ai-assistant/rates/%s/"]
+OF_A_TENANT += [f"{TENANTS}%s/offline-tasks/{page}" for page in ("", "rotate/", "issuers/add/")]
 OF_A_TENANT += [f"{TRANSCRIPTION}/usage/%s/{page}" for page in ("", "denied/", "statements/", "check-list/")]
 
 
@@ -93,15 +104,23 @@ def sound(visitor, path: str) -> None:
     assert visitor.complaints == [], path
 
 
+# One visit to all of them would take longer on a busy machine than a test may.
+@pytest.mark.parametrize("share", range(3))
 @pytest.mark.parametrize(("dark", "width"), MODES)
-def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
+def test_every_page_of_the_platform_admin_is_sound(visit, dark, width, share):
     visitor = visit(dark=dark, width=width)
     visitor.open("/sign-in/")
     sound(visitor, "/sign-in/")
     visitor.sign_in("system", "admin")
-    for path in ADMIN_PAGES:
+    for path in ADMIN_PAGES[share::3]:
         visitor.open(path)
         sound(visitor, path)
+
+
+@pytest.mark.parametrize(("dark", "width"), MODES)
+def test_the_pages_of_one_tenant_record_user_role_execution_and_language_are_sound(visit, dark, width):
+    visitor = visit(dark=dark, width=width)
+    visitor.sign_in("system", "admin")
     visitor.open(f"{TRANSCRIPTION}/jobs/1/records/")
     record = visitor.page.locator("tbody a[href*='/records/']").first.get_attribute("href")
     visitor.open(record)
@@ -113,6 +132,7 @@ def test_every_page_of_the_platform_admin_is_sound(visit, dark, width):
         sound(visitor, path)
     executions = "/administration/speech-analytics/ai-assistant/executions/"
     into_first = [(USERS, "tbody a[href*='/users/']"), (ROLES, "tbody a[href*='/roles/']")]
+    into_first += [(f"{TRANSCRIPTION}/languages/", "tbody a[href*='/languages/']")]
     for path, into in [*into_first, (executions, "tbody a[href*='/executions/']")]:
         visitor.open(path)
         visitor.page.locator(into).first.click()
@@ -148,8 +168,10 @@ def test_the_pages_of_a_tenant_admin_are_sound(visit):
 def test_a_call_with_hebrew_names_shows_player_and_transcript_and_is_sound(visit, dark, width):
     visitor = visit(dark=dark, width=width)
     visitor.sign_in("shemesh", "noa")
-    page = visitor.open("/calls/")
+    visitor.open("/calls/")
     sound(visitor, "/calls/")
+    # What came as an offline task has no direction and no names.
+    page = visitor.open("/calls/?direction=inbound")
     page.locator("tbody tr", has_text="Completed").first.locator("a").first.click()
     page.wait_for_load_state("networkidle")
     sound(visitor, page.url)
@@ -168,6 +190,96 @@ def test_a_thread_shows_its_messages_and_is_sound(visit, dark, width):
     assert page.locator("[data-turn-text]").count() == 3
     page.get_by_text("Quoted history").click()
     sound(visitor, page.url)
+
+
+@pytest.mark.parametrize(("dark", "width"), MODES)
+@pytest.mark.parametrize("language", ["en-gb", "he"])
+def test_the_pages_of_offline_tasks_are_sound_in_both_directions(visit, dark, width, language):
+    visitor = visit(dark=dark, width=width)
+    visitor.sign_in("shemesh", "noa")
+    speak(visitor, language)
+    for path in ["/offline-tasks/submit/", "/offline-tasks/?status=error&archive=yes", "/offline-tasks/"]:
+        page = visitor.open(path)
+        sound(visitor, path)
+    page.locator("tbody a").first.click()
+    page.wait_for_load_state("networkidle")
+    assert page.locator("tbody a[href*='/calls/']").count() > 1, "the conversation and its transcripts"
+    page.locator("details summary", has=page.locator("svg")).last.click()
+    sound(visitor, page.url)
+    speak(visitor, "he")
+
+
+def test_what_sets_the_offline_task_api_up_is_sound_from_right_to_left(visit):
+    visitor = visit(dark=True, width=390)
+    visitor.sign_in("system", "admin")
+    speak(visitor, "he")
+    page = visitor.open(TENANTS)
+    tenant = page.locator("main tbody a[href*='/tenants/']", has_text="Acme").first.get_attribute("href")
+    here = f"{TENANTS}{tenant.rstrip('/').rsplit('/', 1)[1]}/offline-tasks/"
+    languages = f"{TRANSCRIPTION}/languages/"
+    for path in [here, f"{here}rotate/", f"{here}issuers/add/", languages, f"{languages}add/", "/offline-tasks/"]:
+        visitor.open(path)
+        assert page.evaluate("document.documentElement.dir") == "rtl"
+        sound(visitor, path)
+    speak(visitor, "en-gb")
+
+
+def hold_submission(page, answer) -> None:
+    """What is posted to the form meets ``answer`` instead of the server."""
+    page.route(
+        "**/offline-tasks/submit/", lambda route: answer(route) if route.request.method == "POST" else route.continue_()
+    )
+
+
+def test_a_task_is_judged_before_it_is_sent_can_be_stopped_and_is_sent_again_after_the_connection_broke(visit):
+    visitor = visit()
+    visitor.sign_in("acme", "marcus")
+    page = visitor.open("/offline-tasks/submit/")
+    posted = []
+    page.on("request", lambda request: posted.append(request) if request.method == "POST" else None)
+    audio = {"name": "good.wav", "mimeType": "audio/wav", "buffer": tone_wav([spoken("hello"), spoken("yes")])}
+    text = {"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}
+    empty = {"name": "empty.wav", "mimeType": "audio/wav", "buffer": b""}
+    page.set_input_files("input[type=file]", [audio, text, empty])
+    page.fill("[name=info]", '{"k": "' + "x" * 10_240 + '"}')
+    page.get_by_role("button", name="Submit").click()
+    refusal = page.locator("[data-part=refusal]")
+    assert "report.pdf, empty.wav" in refusal.inner_text()
+    assert "10,240 bytes" in refusal.inner_text()
+    assert posted == []
+    sound(visitor, "refused before it is sent")
+    page.get_by_role("button", name="Remove empty.wav").click()
+    page.get_by_role("button", name="Remove report.pdf").click()
+    page.fill("[name=info]", '{"k": 1}')
+    hold_submission(page, lambda _route: None)
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Stop sending").click()
+    page.get_by_text("Stopped. Nothing was stored.").wait_for()
+    page.unroute_all()
+    hold_submission(page, lambda route: route.abort("connectionreset"))
+    page.get_by_role("button", name="Submit").click()
+    refusal.get_by_text("connection was lost").wait_for()
+    visitor.complaints.clear()
+    sound(visitor, "broken off")
+    page.unroute_all()
+    page.locator("[data-part=again]:visible, [type=submit]:visible").first.click()
+    page.wait_for_url(re.compile("/offline-tasks/[0-9a-f-]{36}/"))
+    assert len(posted) == 3
+    sound(visitor, page.url)
+
+
+def test_a_task_is_submitted_without_scripts_and_a_wrong_file_is_named(visit):
+    visitor = visit(scripts=False)
+    visitor.sign_in("acme", "marcus")
+    page = visitor.open("/offline-tasks/submit/")
+    audio = {"name": "plain.wav", "mimeType": "audio/wav", "buffer": tone_wav([spoken("thank you")])}
+    page.set_input_files("input[type=file]", [{"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}])
+    page.locator("main form [type=submit]").click()
+    page.get_by_text("These are no audio files: report.pdf").first.wait_for()
+    page.set_input_files("input[type=file]", [audio])
+    page.locator("main form [type=submit]").click()
+    page.wait_for_url(re.compile("/offline-tasks/[0-9a-f-]{36}/"))
+    page.get_by_text("plain.wav").first.wait_for()
 
 
 def test_a_plain_click_on_a_word_seeks_and_playing_marks_the_word(visit):

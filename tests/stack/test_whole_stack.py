@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stack import stand_ins
 from stack.paths import ROOT, StackPaths
 from stack.ports import first_free
 from stack.processes import is_alive, wait_until
@@ -38,7 +39,7 @@ def processes(paths: StackPaths) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_it_starts_survives_kills_and_stops_without_leaving_anything(parlance: Run, paths: StackPaths) -> None:
     port = str(first_free(18000))
     up = parlance("up", "--detach", "--no-demo", "--port", port)
@@ -65,6 +66,17 @@ def test_it_starts_survives_kills_and_stops_without_leaving_anything(parlance: R
     assert {entry["state"] for entry in report["processes"]} == {"running"}
     system = parlance("manage", "shell", "-c", "from tenants.models import Tenant; print(Tenant.objects.count())")
     assert system.stdout.strip().endswith("1"), "the tenant made at the first start is still there"
+
+    without = parlance("demo", "--engine", "deepgram")
+    assert without.returncode == 1
+    assert "no demo calls" in without.stderr
+    known = stand_ins.want(paths, "deepgram")
+    stand_ins.await_ready(known)
+    assert wait_until(lambda: "stand-in-deepgram" in processes(paths), 10.0)
+    chaos = parlance("demo", "--chaos", "errors=0.5")
+    assert "REHEARSING AN OUTAGE: errors=0.5" in chaos.stdout
+    assert "is gone" in chaos.stderr, "the demo's job, in a stack without it"
+    assert stand_ins.chaos(known)["settings"]["errors"] == 0.5
 
     running = processes(paths)
     assert parlance("down").returncode == 0

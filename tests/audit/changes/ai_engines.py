@@ -1,9 +1,10 @@
-"""Prices and abilities of AI engines, and default engines."""
+"""Prices of engines of both families, abilities of AI engines, and default engines."""
 
 from typing import Any
 
 from aiassistant.models import DefaultEngine, EnginePrice
 from tests.audit.changes.world import Change, World, row
+from transcription.models import SpeechPrice
 
 PRICE = {"model_pattern": "*", "valid_from": "2026-01-01", "currency": "EUR", "input": "2.5", "output": "10"}
 
@@ -33,6 +34,19 @@ def _(world: World) -> Change:
 @row("aiassistant:price_delete")
 def _(world: World) -> Change:
     return Change(world.root, args=(world.ai_engine.pk, price(world).pk))
+
+
+@row("transcription:price_add")
+def _(world: World) -> Change:
+    good = {"valid_from": "2026-01-01", "currency": "EUR", "per_minute": "0.006"}
+    return Change(world.root, good, {**good, "per_minute": "-1"}, (world.engine.pk,))
+
+
+@row("transcription:price_delete")
+def _(world: World) -> Change:
+    values = {"valid_from": "2126-01-01", "currency": "EUR", "per_minute": 1}
+    coming = SpeechPrice.objects.create(engine=world.engine, **values)
+    return Change(world.root, args=(world.engine.pk, coming.pk))
 
 
 @row("aiassistant:default_add")

@@ -1,6 +1,7 @@
 """The own profile, second factors and sign-in."""
 
 import uuid
+from datetime import timedelta
 
 from django.test import Client
 from django.urls import reverse
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from accounts.factors import services as factor_services
 from accounts.models import User
+from accounts.realms.models import RealmSession, TrustedIssuer
 from accounts.security_models import UserSession
 from tests.accounts.authenticator import SoftAuthenticator
 from tests.accounts.signing_in import code_of, confirmed, with_authenticator
@@ -24,6 +26,15 @@ def a_session_of(user: User) -> UserSession:
     """A session of somebody."""
     now = timezone.now()
     return UserSession.objects.create(user=user, session_key=uuid.uuid4().hex, seen_at=now, ends_at=now)
+
+
+def a_realm_session_of(user: User) -> RealmSession:
+    """A session of somebody at the offline-task API."""
+    now = timezone.now()
+    ends = now + timedelta(minutes=30)
+    return RealmSession.objects.create(
+        user=user, client="browser_client", scope="profile email", refresh_id=uuid.uuid4(), seen_at=now, ends_at=ends
+    )
 
 
 @row("accounts:profile")
@@ -72,6 +83,11 @@ def _(world: World) -> Change:
     return Change(world.root, args=(a_session_of(world.people.platform_admin).pk,))
 
 
+@row("accounts:realm_session_end")
+def _(world: World) -> Change:
+    return Change(world.root, args=(a_realm_session_of(world.people.platform_admin).pk,))
+
+
 @row("accounts:sessions_end_others")
 def _(world: World) -> Change:
     a_session_of(world.people.platform_admin)
@@ -94,3 +110,60 @@ def _(world: World) -> Change:
 def _(world: World) -> Change:
     a_session_of(world.people.agent)
     return Change(recently_signed_in(world), args=(world.people.agent.pk,))
+
+
+REALM = {"version": 0, "enabled": "on", "local_sign_in": "on", "access_seconds": "300", "refresh_seconds": "1800"}
+ISSUER = {
+    "version": 0,
+    "enabled": "on",
+    "issuer": "https://93.184.216.34/realms/acme",
+    "clients": "browser_client",
+    "mapping": "realm",
+    "user_claim": "preferred_username",
+    "role_mode": "narrow",
+}
+
+
+def an_issuer(world: World) -> TrustedIssuer:
+    """One that acme trusts."""
+    return TrustedIssuer.objects.create(tenant=world.acme, issuer=ISSUER["issuer"])
+
+
+@row("accounts:tenant_realm")
+def _(world: World) -> Change:
+    bad = {**REALM, "cors_origins": "https://*.example"}
+    return Change(recently_signed_in(world), REALM, bad, (world.acme.pk,))
+
+
+@row("accounts:tenant_realm_rotate")
+def _(world: World) -> Change:
+    return Change(recently_signed_in(world), args=(world.acme.pk,))
+
+
+@row("accounts:tenant_issuer_add")
+def _(world: World) -> Change:
+    bad = {**ISSUER, "issuer": "http://93.184.216.34/realms/acme"}
+    return Change(recently_signed_in(world), ISSUER, bad, (world.acme.pk,))
+
+
+@row("accounts:tenant_issuer")
+def _(world: World) -> Change:
+    good = {**ISSUER, "version": 1, "mapping": "fixed"}
+    return Change(recently_signed_in(world), good, {**good, "version": 7}, (world.acme.pk, an_issuer(world).pk))
+
+
+@row("accounts:tenant_issuer_remove")
+def _(world: World) -> Change:
+    return Change(recently_signed_in(world), args=(world.acme.pk, an_issuer(world).pk))
+
+
+@row("accounts:tenant_realm_session")
+def _(world: World) -> Change:
+    session = a_realm_session_of(world.people.agent)
+    return Change(recently_signed_in(world), args=(world.acme.pk, session.pk))
+
+
+@row("accounts:user_realm_session_end")
+def _(world: World) -> Change:
+    session = a_realm_session_of(world.people.agent)
+    return Change(recently_signed_in(world), args=(world.people.agent.pk, session.pk))

@@ -145,5 +145,7 @@ EXEMPT = {
     "licensing:service_limits_preview": "Shows figures for what was typed and stores nothing.",
     "pairing_wire:ping": "No person: the pairing server asks, and only when it was last seen is noted.",
     "pairing_wire:queues": "No person: what the pairing server changes has its rows in tests/queues/replication.",
+    "realms:token": "Scripts, not pages: sign-in, refusal and reuse have their rows in tests/accounts/test_realms.py.",
+    "realms:logout": "Scripts, not pages: the row is in tests/accounts/test_realms_hostile.py.",
     "tenants:add": "Steps 1 and 2 store nothing; the last is the service behind create_tenant.",
 }

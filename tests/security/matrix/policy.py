@@ -17,6 +17,7 @@ A route without a row, and a row without a route, fails tests/security/test_matr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PUBLIC, SIGNED_IN = "public", "signed in"
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -55,6 +56,8 @@ WHO = {
     "calls.own.view": "ASTUILNCPRVW",
     "calls.others.view": "STUILNCPRVW",
     "calls.upload": "TIPR",
+    "miaop.read": "STIPRV",
+    "miaop.submit": "STIPR",
     # Tag, edit or delete them, own ones or those of others.
     "calls.act": "STPR",
     "call_attributes.transcript.view": "ASTUILCPRVW",
@@ -114,6 +117,8 @@ WHO = {
 SEES: dict[str, dict[str, str]] = {
     "call": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
     "thread": {"agent's": "ASTUILNCV", "other's": "TUILNCV", "confidential": "C", "foreign": "", "unknown": ""},
+    # Who manages a group sees what was sent for it; platform staff see tasks of tenants by the API, or while viewing.
+    "offline task": {"supervisor's": "STIV", "other's": "TIV", "foreign": "", "unknown": ""},
     "role": {"own": "TUYPRVW", "built in": "TUYPRVW", "foreign": "PW", "unknown": ""},
     "user": {"agent": "TUZPRVW", "foreign": "PW", "unknown": ""},
     "tenant": {"own": OF_ACME + "PRW", "foreign": "PW", "unknown": ""},
@@ -130,9 +135,11 @@ SEES: dict[str, dict[str, str]] = {
     "ai engine": {"there": "PRW", "unknown": ""},
     "ai engine test": {"there": "PRW", "unknown": ""},
     "ai price": {"there": "PRW", "unknown": ""},
+    "speech price": {"there": "PRW", "unknown": ""},
     "ai default": {"there": "PRW", "unknown": ""},
     "engine": {"there": "PRW", "unknown": ""},
     "engine test": {"there": "PRW", "unknown": ""},
+    "language": {"there": "PRW", "unknown": ""},
     "job": {"of all": "PRW", "of acme's group": "PRW", "unknown": ""},
     "job with a token": {"there": "PRW", "unknown": ""},
     "worker": {"there": "PRW", "unknown": ""},
@@ -148,6 +155,11 @@ SEES: dict[str, dict[str, str]] = {
     "bulk action": {"another's": "PW", "unknown": ""},
     # Everybody has only his own; these are olga's.
     "session": {"another's": "", "unknown": ""},
+    "api session": {"another's": "", "unknown": ""},
+    # Of acme's tab: what belongs to another tenant is not there.
+    "session of acme's": {"own": OF_ACME + "PRW", "foreign": "", "unknown": ""},
+    "session of the agent": {"own": "TUZPRVW", "foreign": "", "unknown": ""},
+    "trusted issuer": {"own": OF_ACME + "PRW", "foreign": "", "unknown": ""},
     "factor": {"another's": "", "unknown": ""},
 }
 
@@ -186,12 +198,19 @@ class Row:
 
 
 # Shown, or sent to confirm the password first; that comes before the verb is looked at.
+# Nobody is signed in by a cookie.
+BEARER: Statuses = frozenset({401})
 AGAIN: Statuses = frozenset({200, 302})
 
 BOTH = "GET POST"
 # Staff of some groups change only what serves nobody else; the first queue and job serve all.
 OWN: Mapping[str, str] = {"of all": "everywhere"}
 CALLS = "calls.own.view calls.others.view"
+# Of a tenant that has the API switched on.
+REALM: Mapping[str, str] = {"realm": "=acme"}
+ISSUER: Mapping[str, Any] = {"at": "trusted issuer", "param": "issuer_pk", "fixed": {"pk": "tenant"}}
+NO_TOKEN: Statuses = frozenset({401})
+NOT_SERVED: Statuses = frozenset({501})
 VALUE: Mapping[str, str] = {"record_type": "=call", "field": "custom field"}
 # Changed by the platform alone, seen by all.
 OF_ALL: Mapping[str, Statuses] = {"of all": POSTED | REFUSED}
@@ -203,12 +222,27 @@ ROUTES: dict[str, Row] = {
     "core:readyz": Row(PUBLIC, "GET POST PUT PATCH DELETE", post=SHOWN),
     # Without a token in the settings there is no such page for anybody.
     "usage:metrics": Row(PUBLIC, get=MISSING),
+    # What is signed in the path decides.
+    "audio_links:audio": Row(PUBLIC, fixed={"token": "=abc", "name": "=call.wav"}, get=MISSING),
     "accounts:sign_in": Row(PUBLIC, BOTH, get=SHOWN | GOES_ON),
     "accounts:sign_out": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
     "accounts:theme": Row(PUBLIC, "POST", post=GOES_ON, harmless=True),
     "accounts:second_factor": Row(PUBLIC, BOTH, get=GOES_ON, post=GOES_ON),
     "accounts:oidc_start": Row(PUBLIC, "POST", post=POSTED),
     "accounts:oidc_callback": Row(PUBLIC, get=frozenset({422})),
+    # The offline-task API: its door is a token, so that cookies open nothing (R3.1); tests/miaop tell what a token opens.
+    "miaop:hrec": Row(PUBLIC, "POST", post=BEARER, harmless=True),
+    "miaop:archive": Row(PUBLIC, "POST", fixed={"task_id": "=abc"}, post=BEARER, harmless=True),
+    "miaop:unarchive": Row(PUBLIC, "POST", fixed={"task_id": "=abc"}, post=BEARER, harmless=True),
+    "miaop:tasks": Row(PUBLIC, get=BEARER, harmless=True),
+    "miaop:task": Row(PUBLIC, fixed={"task_id": "=abc"}, get=BEARER, harmless=True),
+    "miaop:meeting": Row(PUBLIC, fixed={"meeting": "=1.abc"}, get=BEARER, harmless=True),
+    "miaop:summary": Row(PUBLIC, fixed={"meeting": "=1.abc"}, get=BEARER, harmless=True),
+    "miaop:transcript": Row(PUBLIC, fixed={"meeting": "=1.abc", "version": "=0"}, get=BEARER, harmless=True),
+    "offline:tasks": Row("miaop.read", listing=True, query="?status=sttDone"),
+    "offline:bulk": Row("miaop.submit", "POST"),
+    "offline:submit": Row("miaop.submit", BOTH),
+    "offline:task": Row("miaop.read", at="offline task"),
     # The own profile
     "accounts:profile": Row(SIGNED_IN, BOTH),
     "accounts:confirm": Row(SIGNED_IN, BOTH),
@@ -218,6 +252,7 @@ ROUTES: dict[str, Row] = {
     "accounts:recovery_codes": Row(SIGNED_IN, BOTH, get=AGAIN),
     "accounts:factor_remove": Row(SIGNED_IN, BOTH, at="factor"),
     "accounts:session_end": Row(SIGNED_IN, "POST", at="session"),
+    "accounts:realm_session_end": Row(SIGNED_IN, "POST", at="api session"),
     "accounts:sessions_end_others": Row(SIGNED_IN, "POST"),
     "usage:home": Row("home.view"),
     "usage:dashboard": Row(CALLS, listing=True, query="?group=Sales"),
@@ -234,6 +269,17 @@ ROUTES: dict[str, Row] = {
     # Users and how they sign in
     "accounts:tenant_sign_in": Row(
         "sign_in.view sign_in.edit", BOTH, at="tenant", get=AGAIN, post_needs="sign_in.edit"
+    ),
+    "accounts:tenant_realm": Row("sign_in.view sign_in.edit", BOTH, at="tenant", get=AGAIN, post_needs="sign_in.edit"),
+    "accounts:tenant_realm_rotate": Row("sign_in.edit", BOTH, at="tenant", get=AGAIN),
+    "accounts:tenant_issuer_add": Row("sign_in.edit", BOTH, at="tenant", get=AGAIN),
+    "accounts:tenant_issuer": Row("sign_in.edit", BOTH, get=AGAIN, **ISSUER),
+    "accounts:tenant_issuer_remove": Row("sign_in.edit", BOTH, get=AGAIN, **ISSUER),
+    "accounts:tenant_realm_session": Row(
+        "sign_in.edit", BOTH, at="session of acme's", param="session_pk", fixed={"pk": "tenant"}, get=AGAIN
+    ),
+    "accounts:user_realm_session_end": Row(
+        "users.edit", BOTH, at="session of the agent", param="session_pk", fixed={"pk": "user"}, get=AGAIN
     ),
     "accounts:user_reset_second_factor": Row("users.edit", BOTH, at="user", get=AGAIN),
     "accounts:user_end_sessions": Row("users.edit", BOTH, at="user", get=AGAIN),
@@ -383,16 +429,36 @@ ROUTES: dict[str, Row] = {
     # The other installation alone comes in, by its signature; a session gives nothing.
     "pairing_wire:ping": Row(PUBLIC, "POST", post=frozenset({401, 429})),
     "pairing_wire:queues": Row(PUBLIC, "POST", post=frozenset({401, 429})),
+    # The realms of the offline-task API: cookies are not looked at, a token or a password is the door of each.
+    "realms:realm": Row(PUBLIC, fixed=REALM, harmless=True),
+    "realms:discovery": Row(PUBLIC, fixed=REALM, harmless=True),
+    "realms:certs": Row(PUBLIC, fixed=REALM, harmless=True),
+    "realms:token": Row(PUBLIC, "POST", fixed=REALM, post=frozenset({415}), harmless=True),
+    "realms:logout": Row(PUBLIC, "POST", fixed=REALM, post=frozenset({415}), harmless=True),
+    "realms:userinfo": Row(PUBLIC, BOTH, fixed=REALM, get=NO_TOKEN, post=NO_TOKEN, harmless=True),
+    "realms:authorization": Row(PUBLIC, BOTH, fixed=REALM, get=NOT_SERVED, post=NOT_SERVED, harmless=True),
+    "realms:introspection": Row(PUBLIC, BOTH, fixed=REALM, get=NOT_SERVED, post=NOT_SERVED, harmless=True),
     # Engines
     "transcription:engines": Row("engines.view", listing=True),
     "transcription:bulk": Row("engines.edit", "POST"),
     "transcription:add": Row("engines.edit", BOTH),
     "transcription:engine": Row("engines.edit", BOTH, at="engine"),
     "transcription:delete": Row("engines.edit", BOTH, at="engine"),
+    "transcription:overview": Row("engines.view", at="engine"),
+    "transcription:calls": Row("engines.view", at="engine", listing=True),
+    "transcription:prices": Row("engines.view", at="engine", listing=True),
+    "transcription:price_add": Row("engines.edit", BOTH, at="engine"),
+    "transcription:price_delete": Row(
+        "engines.edit", BOTH, at="speech price", param="price_pk", fixed={"pk": "engine"}
+    ),
     "transcription:resume": Row("engines.edit", BOTH, at="engine"),
     "transcription:try": Row("engines.edit", BOTH, at="engine"),
     "transcription:trust": Row("engines.edit", BOTH, at="engine"),
     "transcription:test_start": Row("engines.edit", BOTH, at="engine"),
+    "transcription:languages": Row("engines.view", listing=True, query="?status=disabled"),
+    "transcription:languages_bulk": Row("engines.edit", "POST"),
+    "transcription:language_add": Row("engines.edit", BOTH),
+    "transcription:language": Row("engines.edit", BOTH, at="language"),
     "transcription:test": Row("engines.edit", at="engine test", param="test_pk", fixed={"pk": "engine"}),
     "aiassistant:engines": Row("engines.view", listing=True),
     "aiassistant:bulk": Row("engines.edit", "POST"),

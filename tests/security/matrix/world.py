@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from accounts.permissions import ALL_CODES
+from accounts.realms.keys import signing_key
+from accounts.realms.models import RealmSession, RealmSetting, TrustedIssuer
 from accounts.security_models import SecondFactor, UserSession
 from aiassistant.executing.models import Execution
 from aiassistant.library.models import AITask, AITaskVersion, TaskLabel, TaskPolicy
@@ -28,6 +30,7 @@ from core.ids import uuid7
 from customfields.models import CustomField
 from jobs.bulk_actions.models import BulkAction
 from jobs.models import Continuation, JobDefinition, LogEntry, Record, Run
+from miaop.models import Task
 from queues.models import ProcessingQueue
 from queues.replication.models import Pairing, QueueCopy, ReplicationConflict
 from tenants import viewing
@@ -37,7 +40,8 @@ from tenants.models import AllowedAddress, Tenant, TenantGroup
 from tests.conversations.calls import START, transcribed
 from tests.conversations.threads import stored_thread
 from tests.jobs.pages import make_worker
-from transcription.models import EngineTest, SpeechEngine
+from transcription.languages.models import Language
+from transcription.models import EngineTest, SpeechEngine, SpeechPrice
 
 # In every text of globex; what is in the calls may not even be seen by platform staff.
 FOREIGN, FOREIGN_CALL = "canary-globex", "canary-globex-call"
@@ -150,6 +154,30 @@ def _calls(world: World, folder: Path) -> None:
         ids["foreign"] = _call(world.globex, FOREIGN_CALL, stan, folder)
     world.ids["call"] = {**ids, "unknown": uuid7()}
     _threads(world)
+    _offline_tasks(world)
+
+
+def _offline_tasks(world: World) -> None:
+    """Offline tasks without files."""
+
+    def task(name: str, user: str, **columns: Any) -> uuid.UUID:
+        sender = User.objects.get(username=user)
+        made = Task.objects.create(
+            task_id=name,
+            name=name,
+            digest="0" * 64,
+            members={},
+            base_languages=["English"],
+            submitted_by=sender,
+            **columns,
+        )
+        return made.pk
+
+    with enter(world.acme):
+        ids = {"supervisor's": task("task-s", "sue"), "other's": task("task-o", "ada")}
+    with enter(world.globex):
+        ids["foreign"] = task(FOREIGN_CALL, "stan", supervisor_name=FOREIGN_CALL)
+    world.ids["offline task"] = {**ids, "unknown": uuid7()}
 
 
 def _threads(world: World) -> None:
@@ -246,7 +274,27 @@ def _people(world: World) -> None:
     factor = SecondFactor.objects.create(user=olga, kind=SecondFactor.Kind.TOTP, name="Phone", secret=b"-")
     world.ids["session"] = {"another's": session.pk, "unknown": 2**40}
     world.ids["factor"] = {"another's": factor.pk, "unknown": 2**40}
+    _realm(world, olga, stranger)
     world.ids["user"] = {"agent": olga.pk, "foreign": stranger.pk, "unknown": uuid.uuid4()}
+
+
+def _realm(world: World, olga: User, stranger: User) -> None:
+    """Acme offers the offline-task API; sessions of two tenants, and issuers that they trust."""
+    RealmSetting.objects.create(tenant=world.acme, enabled=True)
+    signing_key(world.acme)
+    soon = timezone.now() + timedelta(minutes=30)
+    common = {"client": "browser_client", "scope": "email", "seen_at": soon, "ends_at": soon}
+    mine, theirs = (
+        RealmSession.objects.create(user=user, refresh_id=uuid.uuid4(), **common) for user in (olga, stranger)
+    )
+    world.ids["api session"] = {"another's": mine.pk, "unknown": uuid.uuid4()}
+    for kind in ("session of acme's", "session of the agent"):
+        world.ids[kind] = {"own": mine.pk, "foreign": theirs.pk, "unknown": uuid.uuid4()}
+    own, foreign = (
+        TrustedIssuer.objects.create(tenant=tenant, issuer=f"https://93.184.216.34/{name}")
+        for tenant, name in ((world.acme, "own"), (world.globex, FOREIGN))
+    )
+    world.ids["trusted issuer"] = {"own": own.pk, "foreign": foreign.pk, "unknown": 2**40}
 
 
 def _job_with_token(engine: SpeechEngine) -> JobDefinition:
@@ -270,6 +318,7 @@ def _pipeline(world: World, group: TenantGroup) -> None:
     ai_price = EnginePrice.objects.create(
         engine=ai_engine, valid_from="2126-01-01", currency="EUR", input=1, cached_input=1, output=1
     )
+    speech_price = SpeechPrice.objects.create(engine=engine, valid_from="2126-01-01", currency="EUR", per_minute=1)
     job = JobDefinition.objects.create(
         name="Job", kind="transcription", source_queue=queue, settings={"engine": engine.pk}
     )
@@ -304,10 +353,12 @@ def _pipeline(world: World, group: TenantGroup) -> None:
         },
         "queue conflict": {"there": _conflict(), "unknown": 2**40},
         "engine": {"there": engine.pk, "unknown": 2**40},
+        "speech price": {"there": speech_price.pk, "unknown": 2**40},
         "ai engine": {"there": ai_engine.pk, "unknown": 2**40},
         "ai price": {"there": ai_price.pk, "unknown": 2**40},
         "ai default": {"there": DefaultEngine.objects.create(engine=ai_engine).pk, "unknown": 2**40},
         "ai engine test": {"there": AIEngineTest.objects.create(engine=ai_engine).pk, "unknown": uuid.uuid4()},
+        "language": {"there": Language.objects.values_list("pk", flat=True).first(), "unknown": 2**40},
         "engine test": {"there": test.pk, "unknown": uuid.uuid4()},
         "job": {
             "of all": job.pk,

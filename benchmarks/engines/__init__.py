@@ -1,0 +1,1 @@
+"""Speech engines against their stand-ins: words, throughput and imports."""

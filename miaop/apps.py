@@ -1,0 +1,9 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class MiaopConfig(AppConfig):
+    """The offline-task API."""
+
+    name = "miaop"
