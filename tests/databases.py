@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 CONNECTIONS = 80
+CONNECT_S = 60.0
 numbers = itertools.count(1)
 
 
@@ -52,6 +53,8 @@ def _copied(django_db_blocker) -> Iterator[str]:
             admin.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{original}"')
         connection.settings_dict["NAME"] = copy
         connection.pool.resize(1, CONNECTIONS)
+        # All rivals come at once, and a busy machine needs its time to connect them.
+        connection.pool.timeout = CONNECT_S
         try:
             yield _address(copy)
         finally:
