@@ -24,6 +24,8 @@ from stack.state import is_supervised, read_state
 
 BUNDLED = "bundled"
 POLL_S = 0.5
+# What a stand-in has not ended by then, it will not end: the bundled server begins it anew.
+BACK_S = 120.0
 OFF = ChaosSettings()
 
 
@@ -77,13 +79,13 @@ def run(paths: StackPaths, asked: Asked) -> int:
 def go_back(paths: StackPaths, timeout_s: float, *, wait: bool = True) -> int:
     """Lift chaos, let the stand-in end what it has, and use the bundled speech server again.
 
-    Raises :class:`StackError` when calls are still in progress after ``timeout_s``: nothing else was changed then.
+    That begins anew what is still in progress after two minutes, or after ``timeout_s`` where that is less.
     """
     known = stand_ins.wanted(paths)
     if known is not None:
         _lift(known)
     if wait:
-        _await_end(paths, timeout_s, "what the stand-in still has")
+        _await_end(paths, min(timeout_s, BACK_S), "what the stand-in still has", must=False)
     print(_manage(paths, "demo_engine", BUNDLED), end="")
     stand_ins.unwant(paths)
     print("The transcripts stay as they are; ./parlance demo --reset makes them anew.")
