@@ -22,6 +22,7 @@ from jobs.workers.room import room
 from licensing.alerts import pressing
 from queues.selectors import queues_with_backlog
 from tenants.selectors import visible_tenants
+from transcription.chain import engine_keys
 from transcription.models import SpeechEngine
 from transcription.selectors import failing_text, open_circuits
 from usage.breakdowns import METER
@@ -209,7 +210,19 @@ def _engine(job: JobDefinition) -> tuple[Line, str]:
     question = _("Is its engine working?")
     if job.kind != KIND:
         return Line(question, _("The job uses no speech engine"), OK), ""
-    engine = SpeechEngine.objects.filter(pk=job.settings.get("engine") or 0).first()
+    keys = engine_keys(job.settings)
+    engines = SpeechEngine.objects.in_bulk(keys)
+    judged = [_engine_works(question, job, engines.get(key)) for key in keys or [0]]
+    wrong = [found for found in judged if found[0].verdict != OK]
+    if not wrong:
+        names = " → ".join(engines[key].name for key in keys)
+        return Line(question, names, OK), judged[0][1]
+    line, url = wrong[0]
+    # While one of them works, recordings may still come to it.
+    return (line, url) if len(wrong) == len(judged) else (replace(line, verdict=WARNING), url)
+
+
+def _engine_works(question: str, job: JobDefinition, engine: SpeechEngine | None) -> tuple[Line, str]:
     if engine is None:
         where = reverse("jobs:edit", args=[job.pk])
         return Line(question, _("None"), FAILED, _("Choose an enabled engine in the settings of the job.")), where

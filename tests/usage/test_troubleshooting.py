@@ -113,6 +113,18 @@ def test_an_engine_that_is_disabled_or_paused_is_said(client_for, people, job, c
     assert steps_of(client_for(people.platform_admin), job)["engine"].line.verdict == "failed"
 
 
+def test_of_several_engines_one_that_cannot_be_used_is_a_warning_and_all_of_them_a_fault(client_for, people, job):
+    second = SpeechEngine.objects.create(name="Second", engine_type="native_v2", settings={})
+    JobDefinition.objects.update(settings={**job.settings, "fallbacks": [second.pk]})
+    client = client_for(people.platform_admin)
+    assert steps_of(client, job)["engine"].line.value == "Native → Second"
+    SpeechEngine.objects.filter(pk=second.pk).update(enabled=False)
+    line = steps_of(client, job)["engine"].line
+    assert (line.verdict, line.value) == ("warning", "Second")
+    SpeechEngine.objects.update(enabled=False)
+    assert steps_of(client, job)["engine"].line.verdict == "failed"
+
+
 def test_a_late_queue_and_a_missing_engine_are_said(client_for, people, job, acme):
     old = timezone.now() - timedelta(hours=1)
     QueueItem.objects.create(
