@@ -12,7 +12,8 @@ EVERYBODY = uuid.UUID(int=0)
 
 class What(models.TextChoices):
     """What is counted. ``error``: an attempt that failed, whatever became of the record; ``recovered``: completed
-    after at least one error; it is counted among ``completed`` too.
+    after at least one error; it is counted among ``completed`` too. ``passed_on``: one engine failed it for good and
+    the next one of the job took it; the record has not ended.
     """
 
     TAKEN = "taken", _("Taken in")
@@ -20,6 +21,7 @@ class What(models.TextChoices):
     FAILED = "failed", _("Failed")
     SKIPPED = "skipped", _("Skipped")
     ABORTED = "aborted", _("Aborted")
+    PASSED_ON = "passed_on", _("Passed on to another engine")
     ERROR = "error", _("Errors")
     RECOVERED = "recovered", _("Recovered errors")
 

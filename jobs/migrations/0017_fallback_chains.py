@@ -1,27 +1,26 @@
-
 from django.db import migrations, models
+
+WHAT = [
+    ("taken", "Taken in"),
+    ("completed", "Completed"),
+    ("failed", "Failed"),
+    ("skipped", "Skipped"),
+    ("aborted", "Aborted"),
+    ("passed_on", "Passed on to another engine"),
+    ("error", "Errors"),
+    ("recovered", "Recovered errors"),
+]
 
 
 class Migration(migrations.Migration):
-    # Only records of later engines are in the indexes; the column has a default that no row is rewritten for.
-
-    dependencies = [
-        ('jobs', '0016_record_filters'),
-        ('tenants', '0002_details'),
-    ]
-
+    # The column has a default that no row is rewritten for; choices are no business of the database.
+    dependencies = [("jobs", "0016_record_filters"), ("tenants", "0002_details")]
     operations = [
         migrations.AddField(
-            model_name='record',
-            name='place',
-            field=models.SmallIntegerField(db_default=0, default=0, verbose_name='place in the list of engines'),
+            "record",
+            "place",
+            models.SmallIntegerField(db_default=0, default=0, verbose_name="place in the list of engines"),
         ),
-        migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('place__gt', 0), ('state', 'in_progress')), fields=['job', 'tenant', 'lane', 'next_at'], name='record_passed_on'),
-        ),
-        migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('place__gt', 0)), fields=['job', 'place', '-id'], name='record_by_place'),
-        ),
+        migrations.AlterField("figure", "what", models.CharField(choices=WHAT, max_length=10)),
+        migrations.AlterField("figureslice", "what", models.CharField(choices=WHAT, max_length=10)),
     ]
