@@ -24,6 +24,11 @@ from tenants.models import Tenant
 # Taken up within this time, work does not count as waiting: a pass looks for new work once a second.
 GRACE = timedelta(seconds=2)
 
+# Of a job with several engines: places of which all stages can be worked at now, and those at which another engine
+# stands in, which takes what is not begun.
+TAKEABLE = """
+        AND (least(place, %(last)s) = ANY(%(whole)s::smallint[])
+            OR (stage <> 'checking' AND least(place, %(last)s) = ANY(%(begin)s::smallint[])))"""
 OLDEST = """
 WITH RECURSIVE busy AS (
     (SELECT tenant_id FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress' ORDER BY tenant_id LIMIT 1)
@@ -36,7 +41,7 @@ WITH RECURSIVE busy AS (
 SELECT min(due.next_at) FROM busy CROSS JOIN LATERAL (
     SELECT next_at FROM jobs_record
     WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND lane = 0 AND state = 'in_progress'
-        AND next_at <= statement_timestamp()
+        AND next_at <= statement_timestamp() {takeable}
     ORDER BY next_at LIMIT 1
 ) AS due
 WHERE busy.tenant_id IS NOT NULL AND busy.tenant_id <> ALL(%(but)s::uuid[])
@@ -121,8 +126,14 @@ def _live_work_waits(job: JobDefinition) -> bool:
     for other in _live_jobs(job).exclude(pk=job.pk):
         # What a rate of the job lets nobody begin now is not waited for.
         room, shut = Rates(other, {}).room(1)
-        oldest = _oldest(other, Reach(but=tuple(shut))) if room else None
-        if oldest is not None and oldest < limit and _can_work(other):
+        reach = Reach(but=tuple(shut))
+        oldest = _oldest(other, reach) if room else None
+        if oldest is None or oldest >= limit:
+            continue
+        engines = Engines.of(other)
+        if engines.several and engines.some:
+            oldest = _oldest(other, reach, engines)
+        if engines.some and oldest is not None and oldest < limit:
             return True
     return False
 
@@ -131,28 +142,67 @@ def _live_jobs(job: JobDefinition) -> QuerySet[JobDefinition]:
     return JobDefinition.objects.filter(kind=job.kind, enabled=True, paused_at__isnull=True).order_by("pk")
 
 
-def _oldest(job: JobDefinition, reach: Reach) -> datetime | None:
-    """Since when the longest-waiting live work of ``job`` could have been taken up."""
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What can be worked at now, by the places of a job's engines; the last of these is ``last``.
+
+    ``whole``: places whose engine works. ``begin``: places at which new work is begun, by that engine or one that stands in.
+    """
+
+    last: int
+    whole: tuple[int, ...]
+    begin: tuple[int, ...]
+
+    @classmethod
+    def of(cls, job: JobDefinition) -> "Engines":
+        """As things stand; each engine is looked at once."""
+        kind = kind_of(job)
+        places = range(max(len(kind.places(job.settings)), 1))
+        whole = tuple(place for place in places if _works(job, place))
+        begin = tuple(place for place in places if kind.span(job.settings, place).at in whole)
+        return cls(places[-1], whole, begin)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+        return self.last > 0
+
+    @property
+    def some(self) -> bool:
+        """Whether anything can be worked at."""
+        return bool(self.whole)
+
+    def conditions(self) -> dict[str, Any]:
+        """For ``TAKEABLE``."""
+        return {"last": self.last, "whole": list(self.whole), "begin": list(self.begin)}
+
+
+def _oldest(job: JobDefinition, reach: Reach, engines: Engines | None = None) -> datetime | None:
+    """Since when the longest-waiting live work of ``job`` could have been taken up, of all or what ``engines`` can do."""
     values: dict[str, Any] = {
         "job": job.pk,
         "but": list(reach.but),
         "everybody": reach.only is None,
         "only": list(reach.only or ()),
     }
+    takeable = ""
+    if engines is not None:
+        takeable, values = TAKEABLE, values | engines.conditions()
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST, values)
+        cursor.execute(OLDEST.format(takeable=takeable), values)
         found = [cursor.fetchone()[0]]
     takes = job.schedule == Schedule.CONTINUOUS or job.start_requested_at is not None
+    # New work begins at the first place.
+    takes = takes and (engines is None or 0 in engines.begin)
     if job.data_source == DataSource.QUEUE and takes:
         waiting = reach.items().filter(Q(queue=job.source_queue_id), queue__paused=False).order_by("published_at")
         found.append(waiting.values_list("published_at", flat=True).first())
     return min((moment for moment in found if moment is not None), default=None)
 
 
-def _can_work(job: JobDefinition) -> bool:
-    kind = kind_of(job)
+def _works(job: JobDefinition, place: int) -> bool:
     try:
-        kind.session(job.settings, job.filters, place=kind.span(job.settings, 0).at)
+        kind_of(job).session(job.settings, job.filters, place=place)
     except KindPaused:
         return False
     return True

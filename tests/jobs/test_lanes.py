@@ -11,6 +11,7 @@ from jobs.policy.lanes import held_back, live_lag
 from queues.models import QueueItem
 from tests.jobs.pages import make_records, shown, url
 from tests.jobs.sweeps import place_of, start, sweep_job, taken_by
+from transcription.models import SpeechEngine
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +90,23 @@ def test_live_work_that_cannot_be_done_now_is_not_waited_for(pipeline, backfill,
     pipeline.job.settings = {**pipeline.job.settings, "engine": 0}
     pipeline.job.save()
     assert not held_back(backfill)
+
+
+def test_live_work_at_a_paused_engine_is_waited_for_only_as_far_as_another_one_takes_it(pipeline, backfill, acme):
+    paused = SpeechEngine.objects.create(name="Paused", engine_type="native_v2", paused_at=timezone.now())
+    pipeline.job.settings = {"engine": pipeline.engine.pk, "fallbacks": [paused.pk]}
+    pipeline.job.save()
+    passed = fresh(pipeline.job, acme, 20, place=1)
+    assert not held_back(backfill)
+    own = fresh(pipeline.job, acme, 10)
+    assert held_back(backfill)
+    own.delete()
+    Record.objects.filter(pk=passed.pk).update(place=0)
+    pipeline.job.settings = {"engine": paused.pk, "fallbacks": [pipeline.engine.pk], "stand_in": "paused"}
+    pipeline.job.save()
+    assert held_back(backfill)
+    Record.objects.filter(pk=passed.pk).update(stage="checking")
+    assert not held_back(backfill), "the other one cannot have it"
 
 
 def test_what_is_under_way_at_the_engine_is_finished_while_a_backfill_waits(pipeline, backfill, acme):
