@@ -107,6 +107,7 @@ class RecordFilter(django_filters.FilterSet):
 
     def __init__(self, *args: Any, places: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.places = places
         if places:
             # Where the job has several engines, they are offered by name.
             named = [(str(number), f"{number}. {name}") for number, name in enumerate(places, start=1)]
@@ -115,7 +116,11 @@ class RecordFilter(django_filters.FilterSet):
     def by_place(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
         """Which of the job's engines is at it, or was; counted from 1. Later ones have an index."""
         place = int(value) - 1
-        return queryset.filter(place__gt=0, place=place) if place else queryset.filter(place=0)
+        if not place:
+            return queryset.filter(place=0)
+        # What stands behind the end of a list that was made shorter is the last one's.
+        last = place == len(self.places) - 1
+        return queryset.filter(place__gt=0, **{"place__gte" if last else "place": place})
 
     def filter_queryset(self, queryset: QuerySet[Record]) -> QuerySet[Record]:
         """Give the date filters their moment only when one of them is used: otherwise the index decides alone."""

@@ -145,6 +145,8 @@ def test_records_are_filtered_by_engine_in_the_address_and_exported_with_it(root
     assert "Engine" in rows[0]
     assert "Second (2 of 3)" in rows[1]
     assert root.get(url("records", chained.pk), {"place": "9"}).status_code == 400
+    [behind] = make_records(chained, acme, place=4)
+    assert str(behind.record_id) in shown(root, url("records", chained.pk), place="3"), "the last one's now"
 
 
 def test_where_a_job_has_one_engine_records_name_none(root, job, acme):
