@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.kinds import Span
-from jobs.models import DataSource, JobDefinition, Pass, Record, Schedule
+from jobs.models import SWEEPING, DataSource, JobDefinition, Pass, Record, Schedule
 from jobs.workers.models import DEAD_AFTER
 
 # A pass takes what is due within half a second while it has room; what is due for longer than this has nobody.
@@ -89,12 +89,25 @@ def _running(job_id: int, place: int) -> "QuerySet[Pass]":
     return Pass.objects.filter(job=job_id, state=Pass.State.RUNNING, slot__range=slots)
 
 
+def has_work(job: JobDefinition, span: Span) -> bool:
+    """Whether a pass that stands in for an engine may take anything: what that one has begun is due, but not for it."""
+    if span.first == span.at:
+        return True
+    takes = job.paused_at is None and (job.schedule == Schedule.CONTINUOUS or job.start_requested_at is not None)
+    if takes and not span.first and job.data_source in SWEEPING:
+        return True
+    return _due(job, span, job.source_queue_id if takes and not span.first else None, waited_s=0.0)
+
+
 def _work_waits(job: JobDefinition, span: Span) -> bool:
     """Whether something has been due for a while. Items of the queue that a rate or the schedule holds back do not count."""
     free = job.paused_at is None and job.rate is None and job.tenant_rate is None
     takes = free and job.data_source == DataSource.QUEUE and job.schedule == Schedule.CONTINUOUS
-    queue = job.source_queue_id if takes and not span.first else None
+    return _due(job, span, job.source_queue_id if takes and not span.first else None, waited_s=WAITED_S)
+
+
+def _due(job: JobDefinition, span: Span, queue_id: int | None, *, waited_s: float) -> bool:
     reach = {"at": span.at, "first": span.first, "last": span.last}
     with connection.cursor() as cursor:
-        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue, "waited": WAITED_S, **reach})
+        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue_id, "waited": waited_s, **reach})
         return bool(cursor.fetchone()[0])

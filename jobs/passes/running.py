@@ -29,7 +29,7 @@ from jobs.passes.changes import (
     postponed,
 )
 from jobs.passes.claiming import extend_leases, give_back
-from jobs.passes.crew import processes_left, share_of, slots_for, worth_staying
+from jobs.passes.crew import has_work, processes_left, share_of, slots_for, worth_staying
 from jobs.passes.intake import Intake
 from jobs.passes.judging import Judging
 from jobs.passes.references import mark_in, new_reference
@@ -88,7 +88,7 @@ def run_pass(job_id: int, place: int = 0) -> bool:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
     breaker = Breaker(job, session)
-    if breaker.resting or (held_back(job) and not under_way_due(job)):
+    if breaker.resting or not has_work(job, span) or (held_back(job) and not under_way_due(job)):
         return False
     run = current_run(job)
     sweep = begin_pass(job, run, job.lease_seconds, slots=slots_for(job, span), place=span.at)
