@@ -15,7 +15,7 @@ from alerts.models import AlertRule, Measure
 from jobs.circuits.breakers import circuits_of
 from jobs.figures.histogram import added, lags_of
 from jobs.figures.models import EVERYBODY, Figure, What
-from jobs.figures.reading import ENDS, hour_of
+from jobs.figures.reading import ENDS, FAILED_BY_ENGINE, hour_of
 from jobs.models import DataSource, JobDefinition
 from jobs.workers.room import Room, room
 from licensing.alerts import pressing
@@ -131,17 +131,23 @@ def _lag(rule: AlertRule, world: World) -> list[Found]:
     return _whole(rule, value, f"95 % of live records were done within {value or 0:,.0f} s.")
 
 
+def _failed_whats(rule: AlertRule) -> tuple[What, ...]:
+    """What counts as failed: for a rule about an engine also what another one did in its place."""
+    return (What.FAILED,) if rule.engine_id is None else FAILED_BY_ENGINE
+
+
 def _failures(rule: AlertRule, world: World) -> list[Found]:
-    rows = _rows(rule, world, recent=True)
-    ended = sum(row.number for row in rows if row.what in ENDS)
-    failed = sum(row.number for row in rows if row.what == What.FAILED)
+    rows, whats = _rows(rule, world, recent=True), _failed_whats(rule)
+    ended = sum(row.number for row in rows if row.what in {*ENDS, *whats})
+    failed = sum(row.number for row in rows if row.what in whats)
     if ended < FEW:
         return []
     return _whole(rule, 100 * failed / ended, f"{failed:,} of {ended:,} records failed.")
 
 
 def _dead_letters(rule: AlertRule, world: World) -> list[Found]:
-    failed = sum(row.number for row in _rows(rule, world, recent=False) if row.what == What.FAILED)
+    whats = _failed_whats(rule)
+    failed = sum(row.number for row in _rows(rule, world, recent=False) if row.what in whats)
     return _whole(rule, failed, f"{failed:,} records failed within an hour.")
 
 

@@ -31,13 +31,15 @@ def engine_of(job: JobDefinition, place: int) -> str:
 
 
 def count_changes(job: JobDefinition, changes: Iterable[Change]) -> None:
-    """Count ends, errors and recoveries of what took effect. What only waits on is not counted."""
+    """Count ends, errors, recoveries and what an engine left to the next of what took effect; not what only waits on."""
     numbers: Counter[Key] = Counter()
     times: dict[Key, list[Sequence[float]]] = defaultdict(list)
     for change in changes:
         tenant, place = change.record.tenant_id, change.record.place
         if change.errors > change.record.errors:
             numbers[tenant, What.ERROR, "", place] += 1
+        if change.failed_here:
+            numbers[tenant, What.PASSED_ON, change.failed_here[:80], place] += 1
         if not change.final:
             continue
         key = (tenant, ENDS[change.state], change.reason[:80], place)

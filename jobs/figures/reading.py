@@ -15,6 +15,8 @@ from jobs.figures.models import EVERYBODY, Figure, What
 from tenants.models import Tenant
 
 ENDS = (What.COMPLETED, What.FAILED, What.SKIPPED)
+# What an engine did not do, whether another one of the job did it then or none.
+FAILED_BY_ENGINE = (What.FAILED, What.PASSED_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ class Sums:
     def share_failed(self) -> float | None:
         """Failed of all that ended."""
         return self.number(What.FAILED) / self.ended if self.ended else None
+
+    @property
+    def share_failed_by_engine(self) -> float | None:
+        """As ``share_failed``, of one engine: what it passed on is among what it failed, and came to an end there."""
+        ended = self.ended + self.number(What.PASSED_ON)
+        return self.number(*FAILED_BY_ENGINE) / ended if ended else None
 
     @property
     def share_missing(self) -> float | None:

@@ -76,6 +76,8 @@ class Change:
     reference: str = ""
     remote: dict[str, Any] | None = None
     place: int = 0
+    # Why the engine failed what the next one of the job takes now.
+    failed_here: str = ""
     last_error: str = ""
     step: str = ""
     detail: str = ""
@@ -225,6 +227,7 @@ def _may_pass_on(outcome: Outcome) -> bool:
 
 def _passed_on(change: Change, onward: Onward) -> Change:
     """Not an end but a beginning at the next engine, in the same generation: what was reserved stays reserved."""
+    change.failed_here = change.reason
     change.state, change.stage, change.reason = Record.State.IN_PROGRESS, Record.Stage.NEW, ""
     change.place, change.reference = onward.place, ""
     change.uploads = change.attempts = change.checks = 0

@@ -155,6 +155,18 @@ def test_each_measure_fires_from_its_threshold_on_and_not_below(job, acme, measu
     assert Firing.objects.get(rule=found).text.startswith(text)
 
 
+@pytest.mark.parametrize(("measure", "threshold"), [("failures", 50), ("dead_letters", 15)])
+def test_what_another_engine_did_in_its_place_fires_the_rule_about_the_engine_alone(job, acme, measure, threshold):
+    engine = SpeechEngine.objects.get()
+    about_engine = rule(measure, threshold, engine=engine)
+    rule(measure, threshold)
+    happened(job, acme, What.COMPLETED, 20)
+    assert evaluate() == 0
+    happened(job, acme, What.PASSED_ON, 30)
+    assert evaluate() == 1
+    assert Firing.objects.get().rule == about_engine
+
+
 def test_fewer_workers_than_the_threshold_fire(job):
     rule("workers", 1)
     worker = Worker.objects.create(

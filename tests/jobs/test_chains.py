@@ -64,6 +64,17 @@ def test_the_sums_of_a_month_name_the_engine_that_did_it_and_agree_with_the_entr
     assert {found.kind for found in differences(acme.pk)} == {"daily used", "daily requests"}
 
 
+def test_what_an_engine_passes_on_counts_as_failed_by_it_though_no_record_has_failed(chained):
+    fault(chained, **REFUSED)
+    finish(chained, chained.call())
+    names = {str(engine.pk): engine.name for engine in SpeechEngine.objects.all()}
+    counted = FigureSlice.objects.filter(what__in=["passed_on", "failed", "completed"])
+    assert {(names[row.engine], row.what, row.reason) for row in counted} == {
+        ("Tones", "passed_on", "engine_input"),
+        ("Other", "completed", ""),
+    }
+
+
 def test_who_is_throttled_waits_and_is_never_passed_on(chained):
     fault(chained, match=POST, status=429, headers={"Retry-After": "1"}, times=7)
     call = chained.call()
@@ -130,7 +141,9 @@ def test_what_a_paused_engine_has_taken_already_waits_for_it(chained, engine_b):
     call = chained.call()
     until(lambda: sweep(chained) or chained.record_of(call).stage == "checking", every=0.05)
     SpeechEngine.objects.filter(name="Tones").update(paused_at=Now())
+    passes = Pass.objects.count()
     sweep(chained)
+    assert Pass.objects.count() == passes, "who stands in has nothing to do"
     record = chained.record_of(call)
     assert (record.stage, record.place, record.checks) == ("checking", 0, record.checks)
     SpeechEngine.objects.filter(name="Tones").update(paused_at=None)

@@ -166,18 +166,19 @@ def test_failures_are_counted_by_class_for_this_engine_and_the_period_alone(engi
     figure(15, "completed")
     figure(4, "failed", "engine_input")
     figure(1, "failed", "invalid_output")
+    figure(5, "passed_on", "engine_lost")
     figure(50, "failed", "engine_transient", hours=100)
     figure(70, "failed", "engine_input", of=other)
     figure(70, "failed", "engine_input", key=engine.pk + 1)
     shown = root.get(page("overview", engine.pk)).content.decode()
-    assert "25.0 %" in shown
-    assert "5 of 20 recordings" in shown
+    assert "40.0 %" in shown
+    assert "10 of 25 recordings; 5 went on to another engine" in shown
     assert "The engine refuses this recording" in shown
     assert "has failed" not in shown
     week = root.get(page("overview", engine.pk) + "?period=7d").content.decode()
-    assert "55 of 70 recordings" in week
+    assert "60 of 75 recordings" in week
     assert "has failed" in week
-    assert "5 of 20 recordings" in root.get(page("overview", engine.pk) + "?period=<b>").content.decode()
+    assert "10 of 25 recordings" in root.get(page("overview", engine.pk) + "?period=<b>").content.decode()
 
 
 def test_a_pass_shows_in_turnaround_minutes_and_money(pipeline, root):  # noqa: F811
@@ -228,6 +229,8 @@ def test_records_wait_for_the_engine_at_whose_place_in_the_chain_they_are(engine
         return dict(root.get(page("overview", of.pk)).context["facts"])["Records in progress"]
 
     assert (waiting(engine), waiting(first)) == ("2", "2")
+    Record.objects.filter(place=1).update(place=2)
+    assert (waiting(engine), waiting(first)) == ("2", "2"), "what stands behind the end is the last one's"
 
 
 def test_an_open_circuit_says_why_and_when_the_next_probe_is(engine, root):

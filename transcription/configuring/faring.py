@@ -14,8 +14,7 @@ from core.counting import counted
 from engines.selectors import circuit_key, places_held
 from jobs.circuits.breakers import circuit_of
 from jobs.circuits.models import Circuit
-from jobs.figures.models import What
-from jobs.figures.reading import Sums, hour_of, sums_of
+from jobs.figures.reading import FAILED_BY_ENGINE, Sums, hour_of, sums_of
 from jobs.models import JobDefinition, Record
 from jobs.selectors import reached
 from licensing.models import Meter
@@ -74,8 +73,8 @@ class Faring:
 
     @property
     def failed_by(self) -> Counter[str]:
-        """Failed recordings by reason code."""
-        return self.sums.by("reason", What.FAILED)
+        """Recordings that it failed by reason code, also those that another engine of the job did then."""
+        return self.sums.by("reason", *FAILED_BY_ENGINE)
 
 
 def faring_of(engine: SpeechEngine, user: User, hours: int) -> Faring:
@@ -104,7 +103,10 @@ def at_engine(engine: SpeechEngine) -> Q:
     for job, settings in JobDefinition.objects.filter(kind=SPEECH.namespace).values_list("pk", "settings"):
         keys = engine_keys(settings)
         if engine.pk in keys:
-            found |= Q(job=job, place=keys.index(engine.pk))
+            place = keys.index(engine.pk)
+            # What stands behind the end of a list that was made shorter is the last one's.
+            last = 0 < place == len(keys) - 1
+            found |= Q(job=job, **{"place__gte" if last else "place": place})
     return found
 
 

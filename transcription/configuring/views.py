@@ -15,6 +15,7 @@ from engines import pages
 from engines.pages import used_text
 from engines.prices import add_price
 from jobs.figures.models import What
+from jobs.figures.reading import FAILED_BY_ENGINE
 from transcription.configuring.faring import PERIOD_LABELS, PERIODS, Faring, faring_of
 from transcription.configuring.filters import SpeechPriceFilter
 from transcription.configuring.tables import SpeechPriceTable
@@ -81,7 +82,10 @@ def tiles_of(fares: Faring) -> list[dict[str, Any]]:
     if took.p50_s is not None:
         half = _("half within %(time)s; %(newest)s") % {"time": seconds_text(took.p50_s), "newest": newest}
     unpriced = _("%(n)s minutes without a price") % {"n": minutes_text(spent.unpriced)} if spent.unpriced else ""
-    failed, done = sums.number(What.FAILED), sums.number(What.COMPLETED)
+    failed, done = sums.number(*FAILED_BY_ENGINE), sums.number(What.COMPLETED)
+    of_all = _("%(n)s of %(all)s recordings") % {"n": f"{failed:,}", "all": f"{done + failed:,}"}
+    passed_on = sums.number(What.PASSED_ON)
+    onward = _("%(n)s went on to another engine") % {"n": f"{passed_on:,}"}
     return [
         {"label": _("95 % done within"), "value": seconds_text(took.p95_s), "note": half, "icon": "clock"},
         {
@@ -93,7 +97,7 @@ def tiles_of(fares: Faring) -> list[dict[str, Any]]:
         {
             "label": _("Failed"),
             "value": share(failed, done + failed),
-            "note": _("%(n)s of %(all)s recordings") % {"n": f"{failed:,}", "all": f"{done + failed:,}"},
+            "note": f"{of_all}; {onward}" if passed_on else of_all,
             "icon": "alert-circle",
         },
         {

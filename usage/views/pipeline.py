@@ -21,7 +21,7 @@ from engines.tables import clock
 from jobs.circuits.models import Circuit
 from jobs.figures.histogram import Lag
 from jobs.figures.models import What
-from jobs.figures.reading import Sums
+from jobs.figures.reading import FAILED_BY_ENGINE, Sums
 from jobs.kinds import kinds
 from jobs.models import JobDefinition
 from jobs.wording import clock as span
@@ -257,10 +257,10 @@ def _by_engine(day: Sums, jobs: Mapping[int, JobDefinition], known: list[Any]) -
             "engine": engines[kind, key].name if (kind, key) in engines else key or "–",
             "url": engine_url(engines[kind, key]) if (kind, key) in engines else "",
             "completed": f"{sums.number(What.COMPLETED):,}",
-            "failed": f"{sums.number(What.FAILED):,}",
+            "failed": f"{sums.number(*FAILED_BY_ENGINE):,}",
             "skipped": f"{sums.number(What.SKIPPED):,}",
             "errors": f"{sums.number(What.ERROR):,}",
-            "share": share_text(sums.share_failed),
+            "share": share_text(sums.share_failed_by_engine),
         }
         for (kind, key), sums in sorted(groups.items())
     ]
