@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from core.engines import EngineOptions
+from core.openai.settings import plain_address, printable_key
 
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 
@@ -35,9 +36,7 @@ class ModelOptions(EngineOptions):
     @field_validator("api_key", check_fields=False)
     @classmethod
     def _printable(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[!-~]*", value.get_secret_value()):
-            raise ValueError("A key has no spaces and no characters outside ASCII.")
-        return value
+        return printable_key(value)
 
     @field_validator("max_output_tokens")
     @classmethod
@@ -115,11 +114,3 @@ class AzureOpenAIOptions(ModelOptions):
         if value and not _VERSION.fullmatch(value):
             raise ValueError("Use a date like 2024-10-21 or 2025-04-01-preview, or leave it blank.")
         return value
-
-
-def plain_address(value: str) -> str:
-    """An address without a slash at its end. Raises ValueError for queries, fragments and credentials."""
-    value = value.strip().rstrip("/")
-    if any(mark in value for mark in "?#@"):
-        raise ValueError("Use an address without a query, a fragment or credentials.")
-    return value

@@ -1,10 +1,10 @@
 """Settings of OpenAI's audio transcriptions and of compatible servers (providers §3.1, §3.6)."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from core.openai.settings import plain_address, printable_key
 from transcription.engines.options import SpeechOptions
 
 Answers = Literal["verbose_json", "json", "diarized_json"]
@@ -55,17 +55,12 @@ class OpenAIAudioOptions(SpeechOptions):
     @field_validator("base_url")
     @classmethod
     def _plain(cls, value: str) -> str:
-        value = value.strip().rstrip("/")
-        if any(mark in value for mark in "?#@"):
-            raise ValueError("Use an address without a query, a fragment or credentials.")
-        return value
+        return plain_address(value)
 
     @field_validator("api_key")
     @classmethod
     def _printable(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[!-~]*", value.get_secret_value()):
-            raise ValueError("A key has no spaces and no characters outside ASCII.")
-        return value
+        return printable_key(value)
 
     @property
     def form(self) -> Answers:
