@@ -29,7 +29,8 @@ from jobs.circuits.breakers import resting
 from jobs.circuits.models import Circuit
 from jobs.conversation_facts import START_DAY
 from jobs.filters import days_between
-from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Span, Stored, Walk
+from jobs.kinds import Check, Explained, Foreseen, KindPaused, Order, SettingField, Stored, Walk
+from jobs.verdicts import Span
 from licensing.gates import GateResult
 from queues.events import RecordType
 from tenants.models import Tenant

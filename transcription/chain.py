@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs.circuits.breakers import resting
-from jobs.kinds import FAR, KindPaused, Onward, Span
+from jobs.kinds import KindPaused
+from jobs.verdicts import FAR, Onward, Span
 from tenants.models import Tenant
 from transcription.engines.options import Traits, meant_for
 from transcription.job_engine import open_to

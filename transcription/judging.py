@@ -8,8 +8,9 @@ from conversations.selectors import CallFacts
 from core.outcomes import Reason
 from jobs.custom_fields import refusal_text
 from jobs.filters import judge_filters
-from jobs.kinds import Foreseen, Hold, Refuse, Verdict
+from jobs.kinds import Foreseen
 from jobs.models import Record
+from jobs.verdicts import Hold, Refuse, Verdict
 from licensing.gates import GateResult
 from licensing.ledger import Denied
 from tenants.models import Tenant

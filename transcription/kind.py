@@ -18,11 +18,12 @@ from engines.selectors import obstacles_of, why_unusable
 from jobs.conversation_facts import START_DAY
 from jobs.custom_fields import custom_facts
 from jobs.filters import days_between, judge_filters
-from jobs.kinds import WAITING, Explained, Foreseen, KindPaused, Order, SettingField, Span, Stored, Walk
+from jobs.kinds import WAITING, Explained, Foreseen, KindPaused, Order, SettingField, Stored, Walk
 from jobs.models import JobDefinition, Record
 from jobs.passes.changes import REFERENCE
 from jobs.passes.references import mark_in
 from jobs.scopes import OUT_OF_SCOPE, scope_of
+from jobs.verdicts import Span
 from licensing.ledger import foretell_each
 from licensing.models import Bundle, Meter
 from licensing.selectors import licensed_users

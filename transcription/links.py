@@ -16,8 +16,8 @@ from audit.services import append
 from conversations.audio import open_reader
 from conversations.models import Recording
 from core.files import EncryptedReader
-from jobs.kinds import Claimed
 from jobs.models import Record
+from jobs.verdicts import Claimed
 from tenants.doors import TenantUnavailable, enter, find_ready
 from tenants.keys import data_key
 from transcription.models import SpeechEngine

@@ -18,8 +18,8 @@ from conversations.services import NewTranscript, store_transcripts
 from core.outcomes import EngineError, ErrorClass, Reason
 from core.transcripts import TranscriptData
 from jobs.custom_fields import custom_facts
-from jobs.kinds import Claimed, Finished, Go, GoTo, PutOff, Refuse, StillPending, Submitted, Verdict
 from jobs.models import Record
+from jobs.verdicts import Claimed, Finished, Go, GoTo, PutOff, Refuse, StillPending, Submitted, Verdict
 from licensing.gates import GateResult
 from licensing.ledger import Denied, reserve, settle
 from licensing.ledger import Request as LedgerRequest

@@ -31,8 +31,8 @@ from core.outcomes import Reason
 from engines.selectors import EngineUnusable
 from jobs.custom_fields import custom_facts, refusal_text
 from jobs.filters import judge_filters
-from jobs.kinds import Claimed, Refuse
 from jobs.models import Record
+from jobs.verdicts import Claimed, Refuse
 from licensing.gates import GateResult
 from licensing.models import Bundle
 from licensing.selectors import licensed_users

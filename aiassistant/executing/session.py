@@ -22,9 +22,9 @@ from aiassistant.services import MODEL_GONE, learn, learn_tokens, pause
 from core.outcomes import EngineError, ErrorClass, Reason
 from engines.selectors import circuit_key
 from engines.services import report_failing
-from jobs.kinds import Claimed, Finished, Go, PutOff, Refuse, StillPending, Submitted, Troubled, Verdict
 from jobs.models import JobDefinition, Record
 from jobs.policy.rules import MOST_CALLS
+from jobs.verdicts import Claimed, Finished, Go, PutOff, Refuse, StillPending, Submitted, Troubled, Verdict
 from licensing.gates import GateResult
 from tenants.models import Tenant
 

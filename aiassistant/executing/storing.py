@@ -22,7 +22,7 @@ from conversations.executions import Exchange, NewText, keep_texts
 from conversations.fields.deciding import Outcome
 from conversations.fields.writing import NewValue, Provenance, Written, write_values
 from core.outcomes import Reason
-from jobs.kinds import Claimed
+from jobs.verdicts import Claimed
 from licensing.gates import GateResult
 from licensing.spending.models import Part
 from tenants.models import Tenant

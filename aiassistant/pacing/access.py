@@ -21,9 +21,9 @@ from core.outcomes import EngineError, ErrorClass
 from engines.selectors import circuit_key
 from engines.services import report_failing
 from jobs.circuits.of_pass import Breaker
-from jobs.kinds import Finished, Outcome, Troubled
 from jobs.models import JobDefinition, Record
 from jobs.policy.slots import Slots
+from jobs.verdicts import Finished, Outcome, Troubled
 
 # A request waits in the pass for a place, and for room within the minute, for so many seconds; then its record waits.
 PLACE_S = 20.0

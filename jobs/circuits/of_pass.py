@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from core.circuits import Window, counted, must_open
 from core.outcomes import TREATMENTS
 from jobs.circuits.breakers import add_counts, circuit_of, end_probe, keep_probe, leave_probe, resting, take_probe
-from jobs.kinds import NotSent, Outcome, Troubled
 from jobs.models import JobDefinition, LogEntry, Run
 from jobs.passes.runs import log
+from jobs.verdicts import NotSent, Outcome, Troubled
 
 # While an engine fails now and then, its row is written at most so often by one pass.
 COUNT_EVERY_S = 0.5

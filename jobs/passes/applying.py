@@ -17,10 +17,11 @@ from psycopg.errors import DeadlockDetected
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.figures.counting import count_changes
-from jobs.kinds import Claimed, KindSession, Troubled, kind_of
+from jobs.kinds import KindSession, kind_of
 from jobs.models import Cleanup, ErrorSignature, JobDefinition, LogEntry, Record, RecordEvent, Run
 from jobs.passes.changes import Change, after, held, limits_of, under_reference
 from jobs.signatures import signature_of
+from jobs.verdicts import Claimed, Troubled
 from licensing.ledger import release
 from queues.services import put
 from tenants.doors import TenantUnavailable, enter

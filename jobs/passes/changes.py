@@ -6,7 +6,9 @@ from typing import Any
 
 from core.circuits import FIRST_PAUSE_S
 from core.outcomes import TREATMENTS, ErrorClass, Reason, Treatment
-from jobs.kinds import (
+from jobs.models import JobDefinition, LogEntry, Record
+from jobs.passes import waiting
+from jobs.verdicts import (
     Claimed,
     Finished,
     GoTo,
@@ -20,8 +22,6 @@ from jobs.kinds import (
     Submitted,
     Troubled,
 )
-from jobs.models import JobDefinition, LogEntry, Record
-from jobs.passes import waiting
 
 MAX_CRASHES = 3
 MAX_UPLOADS = 2

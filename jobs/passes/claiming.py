@@ -15,9 +15,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from jobs.kinds import Claimed, Span, kind_of
+from jobs.kinds import kind_of
 from jobs.models import JobDefinition, RecordEvent, Run
 from jobs.passes.turns import Turns, in_turns
+from jobs.verdicts import Claimed, Span
 
 # The tenants that have something here, behind a given one: as many jumps through the index as there are tenants.
 QUEUED_TENANTS = """

@@ -13,8 +13,8 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from jobs.kinds import Span
 from jobs.models import SWEEPING, DataSource, JobDefinition, Pass, Record, Schedule
+from jobs.verdicts import Span
 from jobs.workers.models import DEAD_AFTER
 
 # A pass takes what is due within half a second while it has room; what is due for longer than this has nobody.

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from django.db.models import F
 
-from jobs.kinds import Claimed, Span
 from jobs.models import SWEEPING, JobDefinition, Run, Schedule
 from jobs.passes.claiming import claim_due, take_from_queue
 from jobs.passes.turns import Turns
 from jobs.policy.lanes import held_back
 from jobs.policy.rates import Rates
 from jobs.sweeps.sweeping import take_slice
+from jobs.verdicts import Claimed, Span
 from queues.models import QueueItem
 
 # Not "until now": who published and who takes may not agree on the time.

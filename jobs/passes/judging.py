@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass, Reason
-from jobs.kinds import Claimed, Go, GoTo, Hold, KindSession, PutOff, Refuse, Troubled, Verdict
+from jobs.kinds import KindSession
 from jobs.models import JobDefinition, Record
 from jobs.passes.applying import DATABASE_IS_AWAY
 from jobs.passes.changes import (
@@ -25,6 +25,7 @@ from jobs.passes.changes import (
     routed,
 )
 from jobs.scopes import OUT_OF_SCOPE, scope_of
+from jobs.verdicts import Claimed, Go, GoTo, Hold, PutOff, Refuse, Troubled, Verdict
 from tenants.doors import TenantUnavailable, enter
 from tenants.models import Tenant
 

@@ -2,7 +2,7 @@
 
 import uuid
 
-from jobs.kinds import Claimed
+from jobs.verdicts import Claimed
 
 PREFIX = "parlance"
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
 from jobs.circuits.of_pass import OUR_FAULT, Breaker, failed
-from jobs.kinds import Claimed, Go, KindPaused, KindSession, NotSent, Onward, Outcome, Span, Troubled, kind_of
+from jobs.kinds import KindPaused, KindSession, kind_of
 from jobs.models import JobDefinition, LogEntry, Pass, Record, Run
 from jobs.passes.applying import ChangeWriter, Intent
 from jobs.passes.changes import (
@@ -38,6 +38,7 @@ from jobs.passes.turns import Turns, weights_of
 from jobs.policy.lanes import held_back, under_way_due
 from jobs.policy.rates import Rates
 from jobs.policy.slots import Slots
+from jobs.verdicts import Claimed, Go, NotSent, Onward, Outcome, Span, Troubled
 from jobs.workers.stopping import heeding_sigterm, stopping
 
 logger = logging.getLogger(__name__)

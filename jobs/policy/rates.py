@@ -14,9 +14,9 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Func, Q
 
-from jobs.kinds import Claimed
 from jobs.models import JobDefinition, Record
 from jobs.policy.models import RateWindow
+from jobs.verdicts import Claimed
 
 MINUTE_S = 60.0
 Spent = list[list[float]]

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.circuits.of_pass import Breaker
-from jobs.kinds import Go, StillPending, kind_of
+from jobs.kinds import kind_of
 from jobs.models import Cleanup, LogEntry, Record
 from jobs.passes import applying
 from jobs.passes.changes import Limits, after
@@ -16,6 +16,7 @@ from jobs.passes.running import PassRunner
 from jobs.passes.runs import begin_pass, current_run
 from jobs.upkeep import cleanups
 from jobs.upkeep.cleanups import run_cleanups
+from jobs.verdicts import Go, StillPending
 
 pytestmark = pytest.mark.django_db
 LIMITS = Limits(max_checks=50, max_attempts=5)

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from core.outcomes import EngineError, ErrorClass
-from jobs.kinds import FAR, Claimed, Onward, Span, StillPending, Troubled
 from jobs.models import Record
 from jobs.passes.changes import Limits, after
 from jobs.passes.references import mark_in, new_reference
+from jobs.verdicts import FAR, Claimed, Onward, Span, StillPending, Troubled
 from tenants.models import Tenant
 from tests.jobs.pages import failing_circuit
 from transcription.chain import Chain

@@ -12,10 +12,10 @@ from jobs.figures.counting import count_changes
 from jobs.figures.folding import KEPT_HOURS, KEPT_MINUTES, fold, prune_figures
 from jobs.figures.histogram import BOUNDS, BUCKETS, LENGTH, added, histogram_of, lags_of, percentile
 from jobs.figures.models import EVERYBODY, Figure, FigureSlice, What
-from jobs.kinds import Claimed
 from jobs.models import Record
 from jobs.passes.changes import Change
 from jobs.upkeep.purging import sweep_records
+from jobs.verdicts import Claimed
 
 
 def sums(grain="hour", tenant=EVERYBODY):

@@ -12,7 +12,7 @@ from conversations.preparing import prepare_transcript
 from core.errors import Conflict, InvalidInput
 from core.transcripts import TranscriptData
 from jobs.actions import abort_records, delete_records, retry_records
-from jobs.kinds import Finished, Submitted, kind_of
+from jobs.kinds import kind_of
 from jobs.models import Cleanup, JobDefinition, Pass, Record
 from jobs.passes.applying import ChangeWriter
 from jobs.passes.changes import Limits, after
@@ -23,6 +23,7 @@ from jobs.services import delete_job, save_job, set_enabled
 from jobs.upkeep.cleanups import run_cleanups
 from jobs.upkeep.holding import wake_resumed
 from jobs.upkeep.marks import show_marks
+from jobs.verdicts import Finished, Submitted
 from queues.services import save_queue
 from tenants.doors import enter
 from tenants.models import Tenant

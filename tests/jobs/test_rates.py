@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.kinds import Claimed
 from jobs.models import JobDefinition, Record
 from jobs.passes.running import run_pass
 from jobs.policy.lanes import held_back
 from jobs.policy.models import RateWindow
 from jobs.policy.rates import Rates, comes_back, free, in_turn
 from jobs.services import save_job
+from jobs.verdicts import Claimed
 from licensing.models import Bundle
 from licensing.services import grant
 from queues.models import QueueItem

@@ -4,10 +4,11 @@ import json
 
 from django.utils import timezone
 
-from jobs.kinds import Claimed, StillPending, kind_of
+from jobs.kinds import kind_of
 from jobs.models import Record, RecordEvent
 from jobs.passes.applying import ChangeWriter
 from jobs.passes.changes import Limits, after
+from jobs.verdicts import Claimed, StillPending
 from tests.jobs.pages import make_records, shown, url
 from tests.polling import until
 

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from conversations.models import Recording
-from jobs.kinds import Claimed, kind_of
+from jobs.kinds import kind_of
 from jobs.models import Record
 from jobs.passes.claiming import claim_due, take_from_queue
 from jobs.passes.runs import current_run
+from jobs.verdicts import Claimed
 from tenants.doors import enter
 from tenants.models import Tenant
 from tenants.services import allow_address
