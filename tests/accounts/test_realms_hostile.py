@@ -21,6 +21,7 @@ from core.middleware import CookielessMiddleware
 from tenants.keys import data_key, keyring
 from tests.accounts.signing_in import with_authenticator
 from tests.accounts.test_realms import FORM, GOOD, alive, granted, post, realm  # noqa: F401
+from tests.hashers import QuickArgon2PasswordHasher
 
 pytestmark = pytest.mark.django_db
 USERINFO = "/realms/acme/protocol/openid-connect/userinfo"
@@ -37,6 +38,38 @@ def test_a_right_password_without_the_code_leaves_a_row(people):
     with_authenticator(people.tenant_admin)
     post(**GOOD)
     assert AuditEntry.objects.filter(action="user.sign_in_refused").latest("pk").details["reason"] == "no_code"
+
+
+def test_3b1_whoever_is_refused_costs_one_hash_and_learns_the_same(people, monkeypatch):
+    work = []
+
+    def counted(name):
+        original = getattr(QuickArgon2PasswordHasher, name)
+
+        def run(self, *arguments):
+            work.append(name)
+            return original(self, *arguments)
+
+        monkeypatch.setattr(QuickArgon2PasswordHasher, name, run)
+
+    # Django compares by one and spends the same time by the other.
+    counted("verify")
+    counted("encode")
+    User.objects.filter(pk=people.supervisor.pk).update(is_active=False)
+    wrong = {**GOOD, "password": "wrong"}
+    answers = {}
+    for case, form in (
+        ("wrong password", wrong),
+        ("unknown user", {**wrong, "username": "nobody"}),
+        ("disabled", {**wrong, "username": people.supervisor.username}),
+        ("locked", GOOD),
+    ):
+        if case == "locked":
+            SignInThrottle.objects.filter(kind="account").update(locked_until=timezone.now() + timedelta(minutes=5))
+        work.clear()
+        answer = post(**form)
+        answers[case] = (answer.status_code, answer.json()["error_description"], len(work))
+    assert set(answers.values()) == {(401, "Invalid user credentials", 1)}, answers
 
 
 def test_codes_that_are_guessed_at_are_answered_with_429(people):
