@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from core.concurrently import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -7,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("jobs", "0017_fallback_chains")]
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             "record",
             models.Index(
                 fields=["job", "tenant", "lane", "next_at"],
@@ -15,7 +16,7 @@ class Migration(migrations.Migration):
                 name="record_passed_on",
             ),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             "record",
             models.Index(fields=["job", "place", "-id"], condition=models.Q(place__gt=0), name="record_by_place"),
         ),

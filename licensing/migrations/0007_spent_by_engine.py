@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from core.concurrently import BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -7,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("licensing", "0006_playground_lines"), ("tenants", "0002_details")]
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             "entry",
             models.Index(
                 condition=models.Q(("step", "settle")),
