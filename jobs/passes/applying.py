@@ -54,9 +54,13 @@ RETURNING r.id, v.state = 'completed' AND r.lane = 0 AND r.generation = 1,
 """
 
 INTENT = """
-UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference, place = %s,
+UPDATE jobs_record AS r SET stage = 'uploading', reference = v.reference, place = v.place,
+    uploads = CASE WHEN r.place = v.place THEN r.uploads ELSE 0 END,
+    attempts = CASE WHEN r.place = v.place THEN r.attempts ELSE 0 END,
+    checks = CASE WHEN r.place = v.place THEN r.checks ELSE 0 END,
     uploaded_at = coalesce(r.uploaded_at, statement_timestamp())
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v(id, fence, reference)
+FROM (SELECT id, fence, reference, %s::smallint AS place
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS given(id, fence, reference)) AS v
 WHERE r.id = v.id AND r.fence = v.fence AND r.state = 'in_progress'
 RETURNING r.id
 """
@@ -65,7 +69,8 @@ RETURNING r.id
 def write_intents(changes: Sequence[tuple[int, int, str]], place: int) -> set[int]:
     """Commit (record, fence, reference) before the upload: after a crash the provider knows the reference (R7).
 
-    The records are then at ``place``. Returns those that are still ours.
+    The records are then at ``place``: another engine begins anew with them (``jobs.passes.changes.at_engine``). Returns
+    those that are still ours.
     """
     if not changes:
         return set()

@@ -1,6 +1,6 @@
 """From an outcome to a change of the record: the one table of what happens next. Pure functions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -178,10 +178,16 @@ def put_off(record: Claimed, verdict: PutOff) -> Change:
     return postponed(record, Record.Wait(verdict.wait), verdict.delay_s)
 
 
+def at_engine(record: Claimed, place: int) -> Claimed:
+    """The record at ``place`` of its job's engines: what another one has tried does not count against this one."""
+    return record if record.place == place else replace(record, place=place, uploads=0, attempts=0, checks=0)
+
+
 def routed(record: Claimed, verdict: GoTo) -> Change:
     """The record is for another engine of its job: it is due there at once."""
     change = _start(record)
-    change.place, change.step, change.detail = verdict.place, "routed", verdict.detail
+    change.place, change.uploads, change.attempts, change.checks = verdict.place, 0, 0, 0
+    change.step, change.detail = "routed", verdict.detail
     return change
 
 

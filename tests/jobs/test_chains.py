@@ -126,6 +126,8 @@ def test_a_paused_engine_is_waited_for_unless_the_next_may_stand_in(chained, eng
 
     chain(chained, engine_b, stand_in="paused")
     newest = chained.call()
+    tried = Record.objects.filter(pk=chained.record_of(call).pk)
+    tried.update(attempts=4, checks=49, uploads=1)
     for each in (call, later, newest):
         record = finish(chained, each)
         assert (record.state, record.place) == ("completed", 1)
@@ -133,6 +135,9 @@ def test_a_paused_engine_is_waited_for_unless_the_next_may_stand_in(chained, eng
         assert moved.detail == "from “Tones” to “Other”: the first of these cannot be used now"
         assert left(chained, second, record) == (0, 0)
         assert books(record)[-1] == ("settle", "Other")
+    record = tried.get()
+    assert (record.attempts, record.uploads) == (0, 1), "what another engine has tried does not count"
+    assert record.checks < 49
 
 
 def test_what_a_paused_engine_has_taken_already_waits_for_it(chained, engine_b):
