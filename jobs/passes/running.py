@@ -23,6 +23,7 @@ from jobs.passes.applying import ChangeWriter, Intent
 from jobs.passes.changes import (
     Change,
     after,
+    at_engine,
     in_time,
     limits_of,
     parked,
@@ -89,7 +90,7 @@ def run_pass(job_id: int, place: int = 0) -> bool:
         log_once(job, LogEntry.Severity.WARNING, str(paused))
         return False
     breaker = Breaker(job, session)
-    if breaker.resting or not has_work(job, span) or (held_back(job) and not under_way_due(job)):
+    if breaker.resting or not has_work(job, span) or (held_back(job) and not under_way_due(job, span)):
         return False
     run = current_run(job)
     sweep = begin_pass(job, run, job.lease_seconds, slots=slots_for(job, span), place=span.at)
@@ -278,7 +279,9 @@ class PassRunner:
         ours = self.writer.begin([intent for intent, _verdict in intents], self.span.at)
         return sent + [
             (
-                replace(intent.record, stage=Record.Stage.UPLOADING, reference=intent.reference, place=self.span.at),
+                replace(
+                    at_engine(intent.record, self.span.at), stage=Record.Stage.UPLOADING, reference=intent.reference
+                ),
                 verdict,
             )
             for intent, verdict in intents

@@ -12,11 +12,13 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from jobs.circuits.breakers import resting
 from jobs.kinds import KindPaused, kind_of
 from jobs.models import FULL_MODES, Continuation, DataSource, JobDefinition, LogEntry, Record, Schedule
 from jobs.passes.runs import log
 from jobs.policy.rates import Rates
 from jobs.scopes import scope_of
+from jobs.verdicts import Span
 from jobs.wording import clock
 from queues.models import AccessScope, QueueItem
 from tenants.models import Tenant
@@ -89,9 +91,10 @@ def held_back(job: JobDefinition) -> bool:
     return job.data_source in FULL_MODES and (_lagging(job) or _live_work_waits(job))
 
 
-def under_way_due(job: JobDefinition) -> bool:
-    """True when something must be done for ``job`` even while it is held back."""
+def under_way_due(job: JobDefinition, span: Span) -> bool:
+    """True when something must be done for ``job`` in ``span`` even while it is held back."""
     due = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS, next_at__lte=timezone.now())
+    due = due.filter(Q(place__gte=span.at) | ~Q(stage=Record.Stage.CHECKING), place__range=(span.first, span.last))
     return due.exclude(stage=Record.Stage.NEW).exists() or due.filter(lane=Record.Lane.LIVE).exists()
 
 
@@ -172,8 +175,12 @@ class Engines:
         """Whether anything can be worked at."""
         return bool(self.whole)
 
+    def takeable(self) -> str:
+        """The condition on records. Where nobody begins new work, an index holds just those of later places."""
+        return TAKEABLE if 0 in self.begin or 0 in self.whole else f" AND place > 0{TAKEABLE}"
+
     def conditions(self) -> dict[str, Any]:
-        """For ``TAKEABLE``."""
+        """The values in ``takeable``."""
         return {"last": self.last, "whole": list(self.whole), "begin": list(self.begin)}
 
 
@@ -187,7 +194,7 @@ def _oldest(job: JobDefinition, reach: Reach, engines: Engines | None = None) ->
     }
     takeable = ""
     if engines is not None:
-        takeable, values = TAKEABLE, values | engines.conditions()
+        takeable, values = engines.takeable(), values | engines.conditions()
     with connection.cursor() as cursor:
         cursor.execute(OLDEST.format(takeable=takeable), values)
         found = [cursor.fetchone()[0]]
@@ -201,8 +208,9 @@ def _oldest(job: JobDefinition, reach: Reach, engines: Engines | None = None) ->
 
 
 def _works(job: JobDefinition, place: int) -> bool:
+    """Whether the engine at ``place`` may be asked: it is not paused, and its circuit breaker does not rest."""
     try:
-        kind_of(job).session(job.settings, job.filters, place=place)
+        session = kind_of(job).session(job.settings, job.filters, place=place)
     except KindPaused:
         return False
-    return True
+    return not resting(session.circuit)

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.circuits.models import Circuit
 from jobs.models import JobDefinition, LogEntry, Pass, Record
 from jobs.passes.running import run_pass
 from jobs.policy.lanes import held_back, live_lag
 from queues.models import QueueItem
-from tests.jobs.pages import make_records, shown, url
+from tests.jobs.pages import failing_circuit, make_records, shown, url
 from tests.jobs.sweeps import place_of, start, sweep_job, taken_by
 from transcription.models import SpeechEngine
 
@@ -107,6 +108,15 @@ def test_live_work_at_a_paused_engine_is_waited_for_only_as_far_as_another_one_t
     assert held_back(backfill)
     Record.objects.filter(pk=passed.pk).update(stage="checking")
     assert not held_back(backfill), "the other one cannot have it"
+
+
+def test_live_work_at_an_engine_whose_circuit_is_open_is_not_waited_for(pipeline, backfill, acme):
+    fresh(pipeline.job, acme, 20)
+    assert held_back(backfill)
+    circuit = failing_circuit(f"transcription:{pipeline.engine.pk}")
+    assert not held_back(backfill)
+    Circuit.objects.filter(pk=circuit.pk).update(probe_at=ago(1))
+    assert held_back(backfill), "a probe is due"
 
 
 def test_what_is_under_way_at_the_engine_is_finished_while_a_backfill_waits(pipeline, backfill, acme):
