@@ -21,6 +21,7 @@ from core.errors import InvalidInput
 from jobs import actions
 from jobs.bulk_actions.exporting import csv_lines
 from jobs.filtersets import DeadLetterFilter, RecordFilter
+from jobs.kinds import kind_of
 from jobs.models import DataSource, JobDefinition, Record
 from jobs.reading import SET_ASIDE, set_aside
 from jobs.requeueing import requeue
@@ -58,7 +59,9 @@ class Action:
 
 def _records(job_id: int, user: User, query: QueryDict) -> QuerySet[Record]:
     rows = Record.objects.filter(reached(user), job=job_id)
-    filterset = RecordFilter(query, queryset=rows, request=SimpleNamespace(user=user))
+    job = JobDefinition.objects.filter(pk=job_id).first()
+    places = kind_of(job).places(job.settings) if job is not None else []
+    filterset = RecordFilter(query, queryset=rows, request=SimpleNamespace(user=user), places=places)
     if not filterset.is_valid():
         raise InvalidInput("filter", gettext("The filters are not valid, so nothing was changed."))
     found: QuerySet[Record] = filterset.qs

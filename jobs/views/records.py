@@ -165,7 +165,8 @@ class ErrorGroups(JobTab):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The groups under the filters of the address, each with its links and actions."""
         user = viewer(request)
-        filterset = RecordFilter(request.GET, queryset=records_of(self.job, user), request=request)
+        places = kind_of(self.job).places(self.job.settings)
+        filterset = RecordFilter(request.GET, queryset=records_of(self.job, user), request=request, places=places)
         refused = not filterset.is_valid()
         groups = [] if refused else errors_of(filterset.qs, self.job)
         query = filters_of(request)

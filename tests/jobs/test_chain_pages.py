@@ -147,6 +147,9 @@ def test_records_are_filtered_by_engine_in_the_address_and_exported_with_it(root
     assert root.get(url("records", chained.pk), {"place": "9"}).status_code == 400
     [behind] = make_records(chained, acme, place=4)
     assert str(behind.record_id) in shown(root, url("records", chained.pk), place="3"), "the last one's now"
+    answer = root.post(url("records_bulk", chained.pk) + "?place=3", {"action": "export", "all_matching": "1"})
+    assert answer.status_code == 302
+    assert "1 record" in root.get(answer.url).content.decode()
 
 
 def test_where_a_job_has_one_engine_records_name_none(root, job, acme):
