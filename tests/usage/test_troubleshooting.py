@@ -113,7 +113,7 @@ def test_an_engine_that_is_disabled_or_paused_is_said(client_for, people, job, c
     assert steps_of(client_for(people.platform_admin), job)["engine"].line.verdict == "failed"
 
 
-def test_of_several_engines_one_that_cannot_be_used_is_a_warning_and_all_of_them_a_fault(client_for, people, job):
+def test_of_several_engines_one_that_cannot_be_used_is_a_warning_unless_work_begins_there(client_for, people, job):
     second = SpeechEngine.objects.create(name="Second", engine_type="native_v2", settings={})
     JobDefinition.objects.update(settings={**job.settings, "fallbacks": [second.pk]})
     client = client_for(people.platform_admin)
@@ -121,6 +121,14 @@ def test_of_several_engines_one_that_cannot_be_used_is_a_warning_and_all_of_them
     SpeechEngine.objects.filter(pk=second.pk).update(enabled=False)
     line = steps_of(client, job)["engine"].line
     assert (line.verdict, line.value) == ("warning", "Second")
+    SpeechEngine.objects.update(enabled=True)
+    first = SpeechEngine.objects.filter(pk=job.settings["engine"])
+    first.update(enabled=False)
+    line = steps_of(client, job)["engine"].line
+    assert (line.verdict, line.value) == ("failed", "Native"), "nothing begins"
+    JobDefinition.objects.update(settings={**job.settings, "fallbacks": [second.pk], "stand_in": "paused"})
+    line = steps_of(client, job)["engine"].line
+    assert (line.verdict, line.value) == ("warning", "Native"), "the other one begins it"
     SpeechEngine.objects.update(enabled=False)
     assert steps_of(client, job)["engine"].line.verdict == "failed"
 
