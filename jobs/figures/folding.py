@@ -58,12 +58,15 @@ WITH taken AS (
 # One record gives at most four lines: taken in, its end, its errors, its recovery.
 REBUILD = """
 WITH ended AS (
-    SELECT record.*, coalesce(job.settings ->> 'engine', '') AS engine,
+    SELECT record.*, coalesce(engines.keys ->> least(record.place, jsonb_array_length(engines.keys) - 1), '') AS engine,
         record.lane = 0 AND record.generation = 1 AS timed,
         extract(epoch FROM coalesce(first_processed_at, record.created_at) - record.created_at) AS wait_s,
         extract(epoch FROM finished_at - coalesce(first_processed_at, record.created_at)) AS work_s,
         extract(epoch FROM finished_at - record.created_at) AS total_s
     FROM jobs_record AS record JOIN jobs_jobdefinition AS job ON job.id = record.job_id
+    CROSS JOIN LATERAL (
+        SELECT jsonb_build_array(job.settings -> 'engine') || coalesce(job.settings -> 'fallbacks', '[]'::jsonb) AS keys
+    ) AS engines
     WHERE finished_at >= %(since)s AND state <> 'in_progress'
 ), lines AS (
     SELECT first_processed_at AS at, job_id, '' AS engine, tenant_id, 'taken' AS what, '' AS reason,
@@ -115,7 +118,7 @@ def rebuild() -> int:
     """Make the sums of the kept days anew from the records; return how many rows there are. Passes wait meanwhile.
 
     Taking in is counted at the first pass, errors in the hour in which their record ended; records that were deleted
-    or are in progress again are not counted.
+    or are in progress again are not counted. What engines passed on is told by no record, and is gone.
     """
     since = (timezone.now() - KEPT_HOURS).replace(minute=0, second=0, microsecond=0)
     values: dict[str, Any] = {

@@ -113,6 +113,18 @@ def test_rebuilding_from_the_records_gives_the_figures_of_the_passes(pipeline, c
     assert "rows of figures" in capsys.readouterr().out
 
 
+def test_rebuilding_counts_an_end_for_the_engine_at_which_it_was(pipeline, acme):
+    job = pipeline.job
+    job.settings = {**job.settings, "fallbacks": [job.settings["engine"] + 1]}
+    job.save()
+    for place in (0, 1, 4):
+        make_records(job, acme, state="completed", place=place, finished_at=timezone.now())
+    call_command("figures", "rebuild")
+    rows = Figure.objects.filter(grain="hour", tenant_id=acme.pk, what="completed").values_list("engine", "number")
+    first, last = job.settings["engine"], job.settings["engine"] + 1
+    assert dict(rows) == {str(first): 1, str(last): 2}
+
+
 def test_old_figures_and_those_of_deleted_jobs_go_and_the_others_stay(job, acme):
     now = timezone.now()
 
