@@ -79,7 +79,7 @@ def run(paths: StackPaths, asked: Asked) -> int:
 def go_back(paths: StackPaths, timeout_s: float, *, wait: bool = True) -> int:
     """Lift chaos, let the stand-in end what it has, and use the bundled speech server again.
 
-    That begins anew what is still in progress after two minutes, or after ``timeout_s`` where that is less.
+    That takes over what is still in progress after two minutes, or after ``timeout_s`` where that is less.
     """
     known = stand_ins.wanted(paths)
     if known is not None:
@@ -144,7 +144,7 @@ def _follow(paths: StackPaths, newest: Mapping[str, int], timeout_s: float, what
     while True:
         if not is_supervised(paths):
             raise StackError("The stack has stopped", exit_code=EXIT_NOT_RUNNING)
-        if newest and not newest["calls"]:
+        if must and newest and not newest["calls"]:
             raise StackError("There are no demo calls: start the stack without --no-demo")
         if is_final(newest):
             return True
@@ -153,9 +153,9 @@ def _follow(paths: StackPaths, newest: Mapping[str, int], timeout_s: float, what
             print(f"{what}: {words}", flush=True)
             shown = words
         if time.monotonic() > deadline:
-            message = f"Not all demo calls have ended within {timeout_s:g} s ({words}); --timeout waits longer"
+            message = f"Not all demo calls have ended within {timeout_s:g} s ({words})"
             if must:
-                raise StackError(message)
+                raise StackError(f"{message}; --timeout waits longer")
             print(f"parlance: {message}", file=sys.stderr)
             return False
         time.sleep(POLL_S)

@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stack import stand_ins
+from stack.cli import demo_engine
 from stack.errors import StackError
 from stack.files import write_json
 from stack.paths import ROOT, StackPaths
@@ -18,13 +19,15 @@ from stack.ports import is_free
 from stack.processes import command_line, is_alive, wait_until
 from stack.stand_ins import KeptStandIn
 from stack.supervisor import Supervisor
+from tests.machine import free_port
 
 pytestmark = pytest.mark.usefixtures("data")
 
 
 @pytest.fixture
-def data(paths: StackPaths) -> None:
-    """What a stand-in needs of a data directory."""
+def data(paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stand-in needs of a data directory, and ports that no other worker's stand-in takes."""
+    monkeypatch.setattr(stand_ins, "PORTS_FROM", free_port())
     for directory in (paths.data, paths.run, paths.logs):
         directory.mkdir()
     write_json(paths.marker, {"speech_port": 1})
@@ -142,3 +145,36 @@ def test_a_wrong_command_line_is_one_line_that_names_it(
     assert len(done.stderr.strip().splitlines()) == 1
     assert named in done.stderr
     assert not paths.stand_in.exists()
+
+
+def test_going_back_waits_two_minutes_at_most_for_a_stand_in_and_goes(
+    paths: StackPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = dict.fromkeys(demo_engine.FIGURES, 0) | {"calls": 2, "in_progress": 2}
+    now = iter([0.0, 119.0, 121.0])
+    monkeypatch.setattr(demo_engine, "DemoFollower", lambda _env, _log, tell: Told(tell, figures))
+    monkeypatch.setattr(demo_engine, "running_environment", lambda _paths: {})
+    monkeypatch.setattr(demo_engine, "is_supervised", lambda _paths: True)
+    monkeypatch.setattr(demo_engine, "_manage", lambda _paths, *arguments: f"{' '.join(arguments)}\n")
+    monkeypatch.setattr(demo_engine.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(demo_engine.time, "sleep", lambda _seconds: None)
+    stand_ins.want(paths, "deepgram")
+    assert demo_engine.go_back(paths, 1800) == 0
+    said = capsys.readouterr()
+    assert "Not all demo calls have ended within 120 s" in said.err
+    assert "--timeout" not in said.err
+    assert "demo_engine bundled" in said.out
+    assert stand_ins.wanted(paths) is None
+
+
+class Told:
+    """In place of the process that follows the demo: it says the same all the time."""
+
+    def __init__(self, tell: Callable[[dict[str, int]], None], figures: dict[str, int]) -> None:
+        self.tell, self.figures = tell, figures
+
+    def start(self) -> None:
+        self.tell(self.figures)
+
+    def stop(self) -> None:
+        """Nothing runs."""
