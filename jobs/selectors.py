@@ -43,13 +43,17 @@ def jobs_with_work() -> list[int]:
     due = Record.objects.filter(job=OuterRef("pk"), state=Record.State.IN_PROGRESS, next_at__lte=now, place=0)
     items = QueueItem.objects.filter(queue=OuterRef("source_queue"), queue__paused=False)
     takes = Q(schedule=Schedule.CONTINUOUS) | Q(start_requested_at__isnull=False)
-    sweeps = Continuation.objects.filter(
-        job=OuterRef("pk"), state__in=(Continuation.State.READY, Continuation.State.RUNNING), next_at__lte=now
-    )
+    sweeps = sweeps_due().filter(job=OuterRef("pk"))
     offered = Q(Exists(items)) | (Q(data_source__in=SWEEPING) & Q(Exists(sweeps)))
     has_work = Q(paused_at__isnull=True) & (Q(Exists(due)) | (takes & offered))
     under_way = Q(paused_at__isnull=False) & Q(Exists(due.exclude(stage=Record.Stage.NEW)))
     return _in_order(JobDefinition.objects.filter(has_work | under_way, enabled=True))
+
+
+def sweeps_due() -> QuerySet[Continuation]:
+    """Sweeps that are not done and that no throttle holds."""
+    going = (Continuation.State.READY, Continuation.State.RUNNING)
+    return Continuation.objects.filter(state__in=going, next_at__lte=Now())
 
 
 def later_work() -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.models import SWEEPING, DataSource, JobDefinition, Pass, Record, Schedule
+from jobs.selectors import sweeps_due
 from jobs.verdicts import Span
 from jobs.workers.models import DEAD_AFTER
 
@@ -30,6 +31,7 @@ SELECT coalesce((SELECT sum(processes) FROM jobs_worker
 OVERDUE = """
 SELECT EXISTS (SELECT FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress'
         AND next_at <= statement_timestamp() - make_interval(secs => %(waited)s)
+        AND (stage <> 'new' OR NOT %(paused)s)
         AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking'))
     OR (%(queue)s::bigint IS NOT NULL AND EXISTS (
         SELECT FROM queues_queueitem AS item JOIN queues_processingqueue AS queue ON queue.id = item.queue_id
@@ -94,9 +96,10 @@ def has_work(job: JobDefinition, span: Span) -> bool:
     if span.first == span.at:
         return True
     takes = job.paused_at is None and (job.schedule == Schedule.CONTINUOUS or job.start_requested_at is not None)
-    if takes and not span.first and job.data_source in SWEEPING:
+    takes = takes and not span.first
+    if takes and job.data_source in SWEEPING and sweeps_due().filter(job=job).exists():
         return True
-    return _due(job, span, job.source_queue_id if takes and not span.first else None, waited_s=0.0)
+    return _due(job, span, job.source_queue_id if takes else None, waited_s=0.0)
 
 
 def _work_waits(job: JobDefinition, span: Span) -> bool:
@@ -108,6 +111,7 @@ def _work_waits(job: JobDefinition, span: Span) -> bool:
 
 def _due(job: JobDefinition, span: Span, queue_id: int | None, *, waited_s: float) -> bool:
     reach = {"at": span.at, "first": span.first, "last": span.last}
+    paused = job.paused_at is not None
     with connection.cursor() as cursor:
-        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue_id, "waited": waited_s, **reach})
+        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue_id, "waited": waited_s, "paused": paused, **reach})
         return bool(cursor.fetchone()[0])

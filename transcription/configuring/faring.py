@@ -105,7 +105,7 @@ def at_engine(engine: SpeechEngine) -> Q:
         if engine.pk in keys:
             place = keys.index(engine.pk)
             # What stands behind the end of a list that was made shorter is the last one's.
-            last = 0 < place == len(keys) - 1
+            last = place == len(keys) - 1
             found |= Q(job=job, **{"place__gte" if last else "place": place})
     return found
 
