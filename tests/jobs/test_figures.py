@@ -16,6 +16,7 @@ from jobs.models import Record
 from jobs.passes.changes import Change
 from jobs.upkeep.purging import sweep_records
 from jobs.verdicts import Claimed
+from tests.jobs.pages import make_records
 
 
 def sums(grain="hour", tenant=EVERYBODY):
