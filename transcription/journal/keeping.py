@@ -67,13 +67,13 @@ def keep(engine_id: int, calls: Sequence[bytes]) -> None:
 
 
 def last_calls(engine_id: int, most: int = MOST) -> list[Call] | None:
-    """The last calls of an engine, the newest first; None where the journal cannot be read now."""
+    """The calls of an engine that ended last, by when they began, the newest first; None where they cannot be read now."""
     try:
         stored: Any = _client().lrange(key_of(engine_id), 0, most - 1)
     except (redis.RedisError, OSError):
         return None
     found = (Call.unpacked(row) for row in stored)
-    return [call for call in found if call is not None]
+    return sorted((call for call in found if call is not None), key=lambda call: call.at, reverse=True)
 
 
 def key_of(engine_id: int) -> str:
