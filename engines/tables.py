@@ -111,9 +111,8 @@ class EngineTable(PageTable):
         return ", ".join(name for _pk, name in self.jobs.get(record.pk, ()))
 
     def render_actions(self, record: Any) -> str:
-        """Prices, Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete."""
+        """Edit, Test Connection, Resume (when paused), Try now and Use again (when failing), Delete. Prices are on its page."""
         actions = [
-            (reverse(f"{record.family.namespace}:prices", args=[record.pk]), _("Prices")),
             (reverse(f"{record.family.namespace}:engine", args=[record.pk]), _("Edit")),
             (reverse(f"{record.family.namespace}:test_start", args=[record.pk]), _("Test Connection")),
         ]
