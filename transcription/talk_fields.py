@@ -64,7 +64,8 @@ MEASURES = (
         "talk_longest_monologue",
         "Longest monologue (s)",
         "In seconds; a word or two of the other side do not end it.",
-        lambda talk: talk.longest_monologue_ms / 1000,
+        # Whole seconds that have passed, as the page of the call shows it.
+        lambda talk: talk.longest_monologue_ms // 1000,
     ),
     Measure("talk_pace", "Pace (words a minute)", "Of all sides, while they talk.", _pace),
     Measure("talk_turns", "Turns", "How often the floor changed.", lambda talk: talk.turns),

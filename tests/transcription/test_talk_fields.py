@@ -79,6 +79,7 @@ def test_only_a_job_that_is_told_to_writes_the_measures(
     assert (row.origin, row.engine, row.transcript_version) == (Origin.MEASURED, pipeline.engine.name, 1)
     page = shown(client_for(people.tenant_admin), reverse("conversations:call", args=[call.pk]))
     assert "Longest monologue (s)" in page
+    assert f"0:{int(found['talk_longest_monologue'].number):02}" in page, "as the figures of the call say it"
     assert f"Measured from the transcript of {pipeline.engine.name}" in page
 
 
