@@ -1,5 +1,6 @@
 """OpenAI's transcriptions and compatible servers: models without times, servers with gaps, long and silent recordings."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_a_server_without_word_times_is_asked_once_and_gives_turns(bench: Bench,
     assert statuses == [400, 200, 200]
     assert [segment.text for segment in transcript.segments] == ["Hello please hold the line.", "My bill is too high."]
     assert not any(segment.words for segment in transcript.segments)
+
+
+def test_the_first_recording_of_a_server_without_times_is_cut_in_phrases_like_all_others(
+    bench: Bench, openai_server: StandIn
+):
+    openai_server.be(lacks_verbose_json=True)
+
+    async def work(engine: SpeechEngine) -> Any:
+        together = await asyncio.gather(*(engine.submit(LONG, ask_for(f"r{n}", "en-US")) for n in range(2)))
+        return [*together, await engine.submit(LONG, ask_for("later", "en-US"))]
+
+    for transcript in bench.run(work):
+        first, second = transcript.segments
+        assert first.end_ms <= 16_000
+        assert 25_000 <= second.start_ms <= 40_000 < second.end_ms
 
 
 def test_a_server_that_knows_json_alone_still_gives_the_text(bench: Bench, openai_server: StandIn):

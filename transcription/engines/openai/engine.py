@@ -28,6 +28,10 @@ BYTES_PER_S = {"ogg": 6_000, "flac": 32_500, "wav": 32_500}
 MOST_TRIES = 4
 
 
+class _OtherForm(Exception):
+    """Answers have another form than the pieces were cut for: without times, a piece is a phrase."""
+
+
 class OpenAIAudioEngine(AnsweringEngine):
     """The vendor's service."""
 
@@ -76,19 +80,29 @@ class OpenAIAudioEngine(AnsweringEngine):
 
     async def submit(self, audio: AudioSource, request: Request) -> TranscriptData:
         """Send each channel apart, in pieces that the server takes."""
-        async with pieces_of(audio, self._plan()) as pieces:
+        try:
+            return await self._sent(audio, request, self._form)
+        except _OtherForm:
+            # The server has refused the one that the pieces were cut for, so nothing was heard.
+            return await self._sent(audio, request, self._form)
+
+    async def _sent(self, audio: AudioSource, request: Request, form: Answers) -> TranscriptData:
+        async with pieces_of(audio, self._plan(form)) as pieces:
             spoken = Spoken()
-            segments = await recognised(pieces, lambda piece: self._recognise(piece, request.language, spoken))
+            segments = await recognised(pieces, lambda piece: self._recognise(piece, form, request.language, spoken))
         return TranscriptData(spoken.most or request.language, audio.duration_ms, self.options.model, segments)
 
-    def _plan(self) -> CutPlan:
-        form = self.options.sent_as
-        fits_s = self.options.largest_upload_mb * 1_000_000 // BYTES_PER_S[form]
+    def _plan(self, form: Answers) -> CutPlan:
+        codec = self.options.sent_as
+        fits_s = self.options.largest_upload_mb * 1_000_000 // BYTES_PER_S[codec]
         longest = min(self.options.longest_piece_s, max(fits_s, 1)) * 1000
-        return CutPlan(form, SAMPLE_RATE, longest_ms=min(longest, PHRASE_MS) if self._form == "json" else longest)
+        return CutPlan(codec, SAMPLE_RATE, longest_ms=min(longest, PHRASE_MS) if form == "json" else longest)
 
-    async def _recognise(self, piece: Piece, language: str, spoken: Spoken) -> Sequence[Segment]:
+    async def _recognise(self, piece: Piece, form: Answers, language: str, spoken: Spoken) -> Sequence[Segment]:
         for _try in range(MOST_TRIES):
+            if form != self._form:
+                # This recording, or another one at the same time, has learned that the server knows json alone.
+                raise _OtherForm
             with piece.path.open("rb") as file:
                 call = self._connection.client.audio.transcriptions.with_raw_response.create(
                     file=(piece.path.name, file.read(), piece.mime), **self._parameters(language)
