@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from core.filters import DayFilter, LabelledChoiceFilter
 from core.outcomes import Reason
 from jobs.models import JobDefinition, LogEntry, Record, Schedule
+from jobs.places import at_place
 from queues.models import AccessScope
 from tenants.selectors import visible_tenants
 
@@ -115,12 +116,7 @@ class RecordFilter(django_filters.FilterSet):
 
     def by_place(self, queryset: QuerySet[Record], name: str, value: str) -> QuerySet[Record]:
         """Which of the job's engines is at it, or was; counted from 1. Later ones have an index."""
-        place = int(value) - 1
-        if not place:
-            return queryset.filter(place=0)
-        # What stands behind the end of a list that was made shorter is the last one's.
-        last = place == len(self.places) - 1
-        return queryset.filter(place__gt=0, **{"place__gte" if last else "place": place})
+        return queryset.filter(at_place(int(value) - 1, len(self.places)))
 
     def filter_queryset(self, queryset: QuerySet[Record]) -> QuerySet[Record]:
         """Give the date filters their moment only when one of them is used: otherwise the index decides alone."""

@@ -132,6 +132,11 @@ class JobDefinition(models.Model):
         return self.name
 
     @property
+    def takes_in(self) -> bool:
+        """Whether its schedule lets it take in new work now."""
+        return self.schedule == Schedule.CONTINUOUS or self.start_requested_at is not None
+
+    @property
     def status(self) -> str:
         """enabled, paused or disabled, as badges and exports name it."""
         if not self.enabled:

@@ -8,6 +8,7 @@ found by jumping through the index, so one tenant with a million records costs n
 import json
 import uuid
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.utils.translation import ngettext
 from jobs.kinds import kind_of
 from jobs.models import JobDefinition, RecordEvent, Run
 from jobs.passes.turns import Turns, in_turns
+from jobs.places import IN_SPAN
 from jobs.verdicts import Claimed, Span
 
 # The tenants that have something here, behind a given one: as many jumps through the index as there are tenants.
@@ -101,7 +103,7 @@ WITH ranked AS (
         SELECT id, row_number() OVER (ORDER BY next_at) AS place FROM jobs_record
         WHERE job_id = %(job)s AND tenant_id = busy.tenant_id AND lane = lanes.lane
             AND state = 'in_progress' AND next_at <= statement_timestamp()
-            AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking')
+            AND IN_SPAN
             AND NOT (crashes >= 2 OR (crashes = 1 AND lease_until IS NOT NULL))
         ORDER BY next_at LIMIT busy.portion
     ) AS due
@@ -121,7 +123,7 @@ WHERE id = ANY(ARRAY(
     ORDER BY id FOR UPDATE SKIP LOCKED))
 RETURNING id, fence, tenant_id, record_id, generation, stage, uploads, attempts, checks, errors, crashes,
     reference, record_type, uploaded_at, place, remote::text
-"""
+""".replace("IN_SPAN", IN_SPAN)
 
 # While backfill is held back, of its lane only what is under way is claimed.
 CLAIM_LIVE = CLAIM.replace("(VALUES (0::smallint), (1::smallint))", "(VALUES (0::smallint))")
@@ -134,16 +136,19 @@ AT_WORK = "state = 'in_progress'"
 PASSED_ON = "state = 'in_progress' AND place > 0"
 
 # There are hardly ever any; the index record_suspect holds just them.
-SUSPECTS = """
+SUSPECTS = (
+    """
 WITH ranked AS (
     SELECT id, lane, next_at AS turn FROM jobs_record
     WHERE job_id = %(job)s AND state = 'in_progress' AND next_at <= statement_timestamp()
         AND (crashes >= 2 OR (crashes = 1 AND lease_until IS NOT NULL))
         AND (stage <> 'new' OR (NOT %(paused)s AND (lane = 0 OR %(backfill)s)))
-        AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking')
+        AND IN_SPAN
     ORDER BY lane, next_at LIMIT %(count)s
 )
-""" + CLAIM[CLAIM.index("UPDATE jobs_record SET") :]  # noqa: S608 - both parts are constants
+""".replace("IN_SPAN", IN_SPAN)
+    + CLAIM[CLAIM.index("UPDATE jobs_record SET") :]
+)
 
 EXTEND = """
 UPDATE jobs_record SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
@@ -254,8 +259,7 @@ def _claim_in_turns(
 
 
 def _claim(statement: str, job: JobDefinition, run: Run, portion: dict[str, Any], span: Span) -> list[Claimed]:
-    reach = {"at": span.at, "first": span.first, "last": span.last}
-    values = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, **reach, **portion}
+    values = {"job": job.pk, "run": run.pk, "lease": job.lease_seconds, **asdict(span), **portion}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, values)
         claimed = [_claimed(row) for row in cursor.fetchall()]

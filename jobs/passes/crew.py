@@ -6,7 +6,7 @@ claimed under locks, so shares that two passes see differently for a moment cost
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from django.db import connection
@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.models import SWEEPING, DataSource, JobDefinition, Pass, Record, Schedule
+from jobs.places import IN_SPAN
 from jobs.selectors import sweeps_due
 from jobs.verdicts import Span
 from jobs.workers.models import DEAD_AFTER
@@ -32,12 +33,12 @@ OVERDUE = """
 SELECT EXISTS (SELECT FROM jobs_record WHERE job_id = %(job)s AND state = 'in_progress'
         AND next_at <= statement_timestamp() - make_interval(secs => %(waited)s)
         AND (stage <> 'new' OR NOT %(paused)s)
-        AND place BETWEEN %(first)s AND %(last)s AND (place >= %(at)s OR stage <> 'checking'))
+        AND IN_SPAN)
     OR (%(queue)s::bigint IS NOT NULL AND EXISTS (
         SELECT FROM queues_queueitem AS item JOIN queues_processingqueue AS queue ON queue.id = item.queue_id
         WHERE item.queue_id = %(queue)s AND NOT queue.paused
             AND item.published_at <= statement_timestamp() - make_interval(secs => %(waited)s)))
-"""
+""".replace("IN_SPAN", IN_SPAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,7 @@ def has_work(job: JobDefinition, span: Span) -> bool:
     """Whether a pass that stands in for an engine may take anything: what that one has begun is due, but not for it."""
     if span.first == span.at:
         return True
-    takes = job.paused_at is None and (job.schedule == Schedule.CONTINUOUS or job.start_requested_at is not None)
-    takes = takes and not span.first
+    takes = job.paused_at is None and job.takes_in and not span.first
     if takes and job.data_source in SWEEPING and sweeps_due().filter(job=job).exists():
         return True
     return _due(job, span, job.source_queue_id if takes else None, waited_s=0.0)
@@ -110,8 +110,7 @@ def _work_waits(job: JobDefinition, span: Span) -> bool:
 
 
 def _due(job: JobDefinition, span: Span, queue_id: int | None, *, waited_s: float) -> bool:
-    reach = {"at": span.at, "first": span.first, "last": span.last}
-    paused = job.paused_at is not None
+    values = {"job": job.pk, "queue": queue_id, "waited": waited_s, "paused": job.paused_at is not None}
     with connection.cursor() as cursor:
-        cursor.execute(OVERDUE, {"job": job.pk, "queue": queue_id, "waited": waited_s, "paused": paused, **reach})
+        cursor.execute(OVERDUE, {**values, **asdict(span)})
         return bool(cursor.fetchone()[0])

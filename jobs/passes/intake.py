@@ -56,7 +56,7 @@ class Intake:
         free = not self._backfill_waits()
         claimed = claim_due(self.job, self.run, count=space, backfill=free, turns=self.turns, span=self.span)
         # A position is moved by one pass; the others would only be overtaken.
-        wanted = self.leads and (self.job.schedule == Schedule.CONTINUOUS or self.job.start_requested_at is not None)
+        wanted = self.leads and self.job.takes_in
         room = space - len(claimed) if free and wanted and self.job.paused_at is None else 0
         if room:
             room = self.rates.room_of_sweep(room)

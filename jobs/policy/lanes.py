@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from jobs.circuits.breakers import resting
 from jobs.kinds import KindPaused, kind_of
-from jobs.models import FULL_MODES, Continuation, DataSource, JobDefinition, LogEntry, Record, Schedule
+from jobs.models import FULL_MODES, Continuation, DataSource, JobDefinition, LogEntry, Record
 from jobs.passes.runs import log
+from jobs.places import in_span
 from jobs.policy.rates import Rates
 from jobs.scopes import scope_of
 from jobs.verdicts import Span
@@ -94,7 +95,7 @@ def held_back(job: JobDefinition) -> bool:
 def under_way_due(job: JobDefinition, span: Span) -> bool:
     """True when something must be done for ``job`` in ``span`` even while it is held back."""
     due = Record.objects.filter(job=job, state=Record.State.IN_PROGRESS, next_at__lte=timezone.now())
-    due = due.filter(Q(place__gte=span.at) | ~Q(stage=Record.Stage.CHECKING), place__range=(span.first, span.last))
+    due = due.filter(in_span(span))
     return due.exclude(stage=Record.Stage.NEW).exists() or due.filter(lane=Record.Lane.LIVE).exists()
 
 
@@ -198,9 +199,8 @@ def _oldest(job: JobDefinition, reach: Reach, engines: Engines | None = None) ->
     with connection.cursor() as cursor:
         cursor.execute(OLDEST.format(takeable=takeable), values)
         found = [cursor.fetchone()[0]]
-    takes = job.schedule == Schedule.CONTINUOUS or job.start_requested_at is not None
     # New work begins at the first place.
-    takes = takes and (engines is None or 0 in engines.begin)
+    takes = job.takes_in and (engines is None or 0 in engines.begin)
     if job.data_source == DataSource.QUEUE and takes:
         waiting = reach.items().filter(Q(queue=job.source_queue_id), queue__paused=False).order_by("published_at")
         found.append(waiting.values_list("published_at", flat=True).first())

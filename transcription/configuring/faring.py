@@ -16,6 +16,7 @@ from jobs.circuits.breakers import circuit_of
 from jobs.circuits.models import Circuit
 from jobs.figures.reading import FAILED_BY_ENGINE, Sums, hour_of, sums_of
 from jobs.models import JobDefinition, Record
+from jobs.places import at_place
 from jobs.selectors import reached
 from licensing.models import Meter
 from licensing.settled import Settled, newest_settled, settled_amounts
@@ -103,10 +104,7 @@ def at_engine(engine: SpeechEngine) -> Q:
     for job, settings in JobDefinition.objects.filter(kind=SPEECH.namespace).values_list("pk", "settings"):
         keys = engine_keys(settings)
         if engine.pk in keys:
-            place = keys.index(engine.pk)
-            # What stands behind the end of a list that was made shorter is the last one's.
-            last = place == len(keys) - 1
-            found |= Q(job=job, **{"place__gte" if last else "place": place})
+            found |= Q(at_place(keys.index(engine.pk), len(keys)), job=job)
     return found
 
 
