@@ -48,7 +48,8 @@ def test_the_form_asks_for_four_engines_in_their_order_without_a_script_and_stor
     job = JobDefinition.objects.get(name="Chain")
     assert job.settings["fallbacks"] == [third.pk, second.pk], "gaps are closed"
     assert job.settings["stand_in"] == "failing"
-    again = shown(root, url("edit", job.pk))
+    # From these selects on: other fields may have rows of the same numbers.
+    again = shown(root, url("edit", job.pk)).partition('name="fallbacks_0"')[2]
     assert again.index(f'<option value="{third.pk}" selected') < again.index(f'<option value="{second.pk}" selected')
 
 
